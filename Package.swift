@@ -1,0 +1,45 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Unsafe memory access stays below these targets: the compiler proves it.
+let safe: [SwiftSetting] = [.strictMemorySafety(), .treatAllWarnings(as: .error)]
+let plain: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+
+let package = Package(
+  name: "DreamBooth",
+  products: [
+    .library(name: "Tensor", targets: ["Tensor"]),
+    .library(name: "Autograd", targets: ["Autograd"]),
+    .library(name: "Diffusion", targets: ["Diffusion"]),
+    .library(name: "DreamBooth", targets: ["DreamBooth", "Images"]),
+    .executable(name: "dbtool", targets: ["dbtool"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
+    .target(name: "Tensor", dependencies: ["COpenBLAS"], swiftSettings: plain),
+    .target(name: "Autograd", dependencies: ["Tensor"], swiftSettings: safe),
+    .target(name: "Diffusion", dependencies: ["Autograd"], swiftSettings: safe),
+    .target(name: "Images", dependencies: ["CPNG", "CJPEG"], swiftSettings: plain),
+    .target(
+      name: "DreamBooth",
+      dependencies: ["Diffusion", "Images", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: safe),
+    .executableTarget(
+      name: "dbtool",
+      dependencies: [
+        "DreamBooth", "Yams",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: safe),
+    .testTarget(name: "TensorTests", dependencies: ["Tensor"], swiftSettings: plain),
+  ],
+  swiftLanguageModes: [.v6]
+)
