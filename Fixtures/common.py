@@ -54,6 +54,7 @@ def write(name, tensors, source):
     path = GOLDENS / f"{name}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, str(path), metadata={"format": "pt"})
+    path.chmod(0o644)
     record(path, source)
 
 
