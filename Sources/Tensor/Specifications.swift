@@ -191,16 +191,16 @@ public struct BlockCopy: Sendable, Hashable {
 /// The constants of AdamW (Loshchilov and Hutter, 2019); the defaults are PyTorch's.
 public struct AdamWConstants: Sendable, Hashable {
   /// The decay of the first moment.
-  public var beta1: Float
+  public var beta1: Double
   /// The decay of the second moment.
-  public var beta2: Float
+  public var beta2: Double
   /// Added to the root of the second moment.
-  public var epsilon: Float
+  public var epsilon: Double
   /// Decoupled weight decay, multiplied by the learning rate.
-  public var weightDecay: Float
+  public var weightDecay: Double
 
   /// The given constants, PyTorch's by default.
-  public init(beta1: Float = 0.9, beta2: Float = 0.999, epsilon: Float = 1e-8, weightDecay: Float = 1e-2) {
+  public init(beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8, weightDecay: Double = 1e-2) {
     self.beta1 = beta1
     self.beta2 = beta2
     self.epsilon = epsilon

@@ -1,0 +1,79 @@
+extension Variable {
+  /// Carries a gradient from this variable back to every leaf, adding to the gradients that parameters already hold.
+  ///
+  /// Kept activations return to the memory pool as the sweep passes them, so a graph can be walked only once.
+  ///
+  /// - Parameter seed: the derivative by this variable, of its shape; 1 for a scalar loss if left out.
+  public func backward(_ seed: Tensor? = nil) {
+    require(seed != nil || value.count == 1, "backward: a seed is needed for shape \(shape)")
+    guard let root = node else { fatalError("backward: the variable of shape \(shape) is a constant") }
+    let seed = seed ?? Tensor(repeating: 1, shape, on: value.backend)
+    require(seed.shape == shape, "backward: seed \(seed.shape) does not match \(shape)")
+    var pending = root.reachable()
+    root.add(seed)
+    while let node = pending.popLast() {
+      guard let pull = node.pull else { continue }
+      if let gradient = node.gradient {
+        node.gradient = nil
+        pull(gradient, node.inputs)
+      }
+      node.pull = nil
+      node.inputs = []
+    }
+  }
+}
+
+extension Node {
+  /// This node and everything it was made from, earliest first.
+  fileprivate func reachable() -> [Node] {
+    var seen = Set<ObjectIdentifier>()
+    var found: [Node] = []
+    var stack = [self]
+    while let node = stack.popLast() {
+      guard seen.insert(ObjectIdentifier(node)).inserted else { continue }
+      found.append(node)
+      stack += node.inputs
+    }
+    found.sort { $0.order < $1.order }
+    return found
+  }
+
+  /// Hands a kernel the place for this node's gradient.
+  func receive(_ kernel: (Destination) -> Void) {
+    Node.receive([self]) { kernel($0[0]!) }
+  }
+
+  /// Hands a kernel the places for the gradients of several nodes, among which one may appear twice.
+  static func receive(_ nodes: [Node?], _ kernel: ([Destination?]) -> Void) {
+    var fresh: [(node: Node, gradient: Tensor)] = []
+    let destinations = nodes.map { node -> Destination? in
+      guard let node else { return nil }
+      if let existing = node.gradientForAccumulation() { return .accumulate(existing) }
+      let gradient = Tensor(empty: node.shape, dtype: node.dtype, on: node.backend)
+      fresh.append((node, gradient))
+      return .overwrite(gradient)
+    }
+    kernel(destinations)
+    for (node, gradient) in fresh { node.add(gradient) }
+  }
+
+  /// The gradient so far, if it may be written in place.
+  private func gradientForAccumulation() -> Tensor? {
+    if isParameter || gradient?.isUniquelyReferenced() == true { return gradient }
+    return nil
+  }
+
+  /// Adds an existing tensor to the gradient, passing it on without a copy where it is the first to arrive.
+  func add(_ incoming: Tensor) {
+    let incoming = incoming.reshaped(shape)
+    guard gradient != nil else {
+      gradient = incoming
+      return
+    }
+    if let existing = gradientForAccumulation() {
+      backend.cast(incoming, into: .accumulate(existing))
+    } else if let existing = gradient {
+      gradient = existing + incoming
+    }
+  }
+}

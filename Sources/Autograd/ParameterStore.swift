@@ -1,0 +1,160 @@
+/// Where the numbers of a model come from: files, or an initial distribution.
+public protocol ParameterSource {
+  /// Gives a parameter its numbers.
+  func fill(_ parameter: Parameter) throws
+  /// Called once every parameter has been asked for, so that a strict source can refuse what was left over.
+  func finish() throws
+}
+
+/// The one ordered list of a model's parameters, and the flat arenas that hold them.
+///
+/// Trainable parameters stand side by side in one tensor, and so do their gradients: clearing gradients, measuring
+/// their norm and stepping the optimiser are one kernel each.
+public final class ParameterStore {
+  /// The device.
+  public let backend: any Backend
+  /// All parameters, in the order in which the model asked for them.
+  public private(set) var parameters: [Parameter] = []
+  /// The trainable parameters side by side.
+  public let values: Tensor
+  /// Their gradients at the same offsets.
+  public let gradients: Tensor
+  private let frozen: Tensor
+  private let places: [String: ArenaPlan.Place]
+
+  private init(_ plan: ArenaPlan, on backend: any Backend) {
+    self.backend = backend
+    places = plan.places
+    values = Tensor(repeating: 0, [plan.trainableCount], on: backend)
+    gradients = Tensor(repeating: 0, [plan.trainableCount], on: backend)
+    frozen = Tensor(empty: [plan.frozenCount], on: backend)
+  }
+
+  /// Builds a model and its parameters.
+  ///
+  /// `make` runs twice: once on a backend that computes nothing, to learn the sizes, and once for real.
+  ///
+  /// - Parameters:
+  ///   - isTrainable: which parameters, by name, get gradients.
+  ///   - source: where the numbers come from.
+  ///   - make: builds the model under the scope it is given.
+  /// - Throws: what `source` or `make` throws.
+  public static func build<Model>(
+    on backend: any Backend, trainable isTrainable: @escaping (String) -> Bool, from source: any ParameterSource,
+    _ make: (Scope) throws -> Model
+  ) throws -> (model: Model, parameters: ParameterStore) {
+    let plan = ArenaPlan(isTrainable: isTrainable)
+    _ = try make(Scope { plan.add($0) })
+    let store = ParameterStore(plan, on: backend)
+    let model = try make(
+      Scope { specification in
+        let parameter = store.makeParameter(specification)
+        try source.fill(parameter)
+        return parameter
+      })
+    try source.finish()
+    return (model, store)
+  }
+
+  private func makeParameter(_ specification: ParameterSpecification) -> Parameter {
+    guard let place = places[specification.name] else {
+      fatalError("ParameterStore: \(specification.name) was not asked for when the model was planned")
+    }
+    let shape = specification.storedShape(backend.convolutionLayout)
+    let parameter = Parameter(
+      specification,
+      value: (place.isTrainable ? values : frozen).part(at: place.offset, shape),
+      gradient: place.isTrainable ? gradients.part(at: place.offset, shape) : nil)
+    parameters.append(parameter)
+    return parameter
+  }
+
+  /// The trainable parameters, in order.
+  public var trainable: [Parameter] { parameters.filter(\.isTrainable) }
+
+  /// The number of numbers in all parameters.
+  public var count: Int { parameters.reduce(0) { $0 + $1.specification.shape.count } }
+
+  /// Sets all gradients to zero.
+  public func clearGradients() { backend.fill(0, into: gradients) }
+
+  /// A parameter's part of an arena laid out like `values`, in PyTorch's order.
+  public func pytorch(_ parameter: Parameter, in arena: Tensor) -> Tensor {
+    ParameterLayout.pytorch(part(parameter, of: arena), parameter.specification)
+  }
+
+  /// A parameter's numbers in PyTorch's order.
+  public func pytorch(_ parameter: Parameter) -> Tensor {
+    ParameterLayout.pytorch(parameter.value, parameter.specification)
+  }
+
+  /// Writes numbers in PyTorch's order to a parameter's part of an arena laid out like `values`.
+  public func write(_ numbers: [Float], to parameter: Parameter, in arena: Tensor) {
+    ParameterLayout.write(numbers, parameter.specification, into: part(parameter, of: arena))
+  }
+
+  private func part(_ parameter: Parameter, of arena: Tensor) -> Tensor {
+    guard let place = places[parameter.name], place.isTrainable else {
+      fatalError("ParameterStore: \(parameter.name) is not trained here")
+    }
+    return arena.part(at: place.offset, parameter.specification.storedShape(backend.convolutionLayout))
+  }
+}
+
+/// Where each parameter stands in its arena, learned by building the model once without memory.
+private final class ArenaPlan {
+  struct Place {
+    let offset: Int
+    let isTrainable: Bool
+  }
+
+  private(set) var places: [String: Place] = [:]
+  private(set) var trainableCount = 0
+  private(set) var frozenCount = 0
+  private let nothing = NullBackend()
+  private let isTrainable: (String) -> Bool
+
+  init(isTrainable: @escaping (String) -> Bool) {
+    self.isTrainable = isTrainable
+  }
+
+  func add(_ specification: ParameterSpecification) -> Parameter {
+    require(places[specification.name] == nil, "ParameterStore: \(specification.name) was asked for twice")
+    // 64 Float32 numbers are 256 bytes, the alignment that vector loads on any device are content with.
+    let size = (specification.shape.count + 63) / 64 * 64
+    let trains = isTrainable(specification.name)
+    places[specification.name] = Place(offset: trains ? trainableCount : frozenCount, isTrainable: trains)
+    if trains { trainableCount += size } else { frozenCount += size }
+    let shape = specification.storedShape(nothing.convolutionLayout)
+    return Parameter(specification, value: Tensor(empty: shape, on: nothing), gradient: nil)
+  }
+}
+
+/// A path into a model's parameters; `scope["conv1"]` steps into a layer, as `cd conv1` would.
+public struct Scope {
+  private let path: String
+  private let make: (ParameterSpecification) throws -> Parameter
+
+  init(path: String = "", _ make: @escaping (ParameterSpecification) throws -> Parameter) {
+    self.path = path
+    self.make = make
+  }
+
+  /// The scope of a named part.
+  public subscript(_ name: String) -> Scope { Scope(path: path.isEmpty ? name : "\(path).\(name)", make) }
+
+  /// The scope of a numbered part.
+  public subscript(_ index: Int) -> Scope { self[String(index)] }
+
+  /// The parameter `name` of this part.
+  ///
+  /// - Parameters:
+  ///   - shape: the extents in PyTorch's order.
+  ///   - initial: the distribution it starts from when the model is made from nothing.
+  /// - Throws: when the source of the numbers lacks the parameter or holds another shape.
+  public func parameter(
+    _ name: String, _ shape: Shape, _ kind: ParameterKind = .plain, initial: InitialDistribution
+  ) throws -> Parameter {
+    try make(ParameterSpecification(name: self[name].path, shape: shape, kind: kind, initial: initial))
+  }
+}

@@ -1,0 +1,144 @@
+import Synchronization
+
+/// A tensor that may remember how it was made, so that derivatives can be taken through it.
+///
+/// A variable without a node is a constant: nothing is recorded through it and nothing is kept alive for it.
+public struct Variable: Sendable {
+  /// The numbers.
+  public let value: Tensor
+  let node: Node?
+
+  /// A constant.
+  public init(_ constant: Tensor) {
+    value = constant
+    node = nil
+  }
+
+  /// A variable whose gradient is wanted, such as the input of a checkpointed block.
+  public init(leaf value: Tensor) {
+    self.value = value
+    node = Node(value, inputs: [], pull: nil)
+  }
+
+  init(_ value: Tensor, node: Node?) {
+    self.value = value
+    self.node = node
+  }
+
+  /// The extents.
+  public var shape: Shape { value.shape }
+
+  /// Whether derivatives flow through this variable.
+  public var isDifferentiable: Bool { node != nil }
+
+  /// The derivative that `backward` left at a leaf.
+  public var gradient: Tensor? { node?.gradient }
+}
+
+/// One operation in the graph, or a leaf of it.
+final class Node: @unchecked Sendable {
+  // Sendable by use, not by construction: nodes are written only by the thread that runs `backward`, and a graph is
+  // never shared between two backward passes.
+
+  /// Computes the gradients of the inputs from the gradient of the output.
+  typealias Pull = (Tensor, [Node]) -> Void
+
+  /// Creation order. Backward passes run from the latest node to the earliest, so every pass adds up in one order.
+  let order = Node.clock.wrappingAdd(1, ordering: .relaxed).newValue
+  let shape: Shape
+  let dtype: DType
+  let backend: any Backend
+  let isParameter: Bool
+  var inputs: [Node]
+  var pull: Pull?
+  /// A parameter's slot in the gradient arena, or what has flowed into this node during one backward pass.
+  var gradient: Tensor?
+
+  private static let clock = Atomic<UInt64>(0)
+
+  init(_ value: Tensor, inputs: [Node], pull: Pull?, parameterGradient: Tensor? = nil) {
+    shape = value.shape
+    dtype = value.dtype
+    backend = value.backend
+    isParameter = parameterGradient != nil
+    gradient = parameterGradient
+    self.inputs = inputs
+    self.pull = pull
+  }
+
+  deinit {
+    // A long chain would otherwise be released by recursion and overflow the stack.
+    var pending = inputs
+    inputs = []
+    while var node = pending.popLast() {
+      if isKnownUniquelyReferenced(&node) {
+        pending += node.inputs
+        node.inputs = []
+        node.pull = nil
+      }
+    }
+  }
+}
+
+// MARK: - Making differentiable results
+
+extension Variable {
+  /// How the gradient of a result flows to one of its inputs.
+  public typealias Pullback = (input: Variable?, pull: (_ gradient: Tensor, _ destination: Destination) -> Void)
+
+  /// The result of an operation together with its derivatives, one for each input.
+  ///
+  /// This and its two siblings are the only ways to make a differentiable variable, so no operation can forget its
+  /// derivative. Pullbacks of constants are dropped here: a frozen weight costs neither a kernel nor a kept activation.
+  public static func operation(_ value: Tensor, _ pullbacks: Pullback...) -> Variable {
+    let live = pullbacks.compactMap { pullback in pullback.input?.node.map { (node: $0, pull: pullback.pull) } }
+    guard isRecording, !live.isEmpty else { return Variable(value) }
+    let pulls = live.map(\.pull)
+    return Variable(
+      value,
+      node: Node(value, inputs: live.map(\.node)) { gradient, inputs in
+        for (input, pull) in zip(inputs, pulls) { input.receive { pull(gradient, $0) } }
+      })
+  }
+
+  /// The result of an operation whose derivatives are computed by one kernel.
+  ///
+  /// - Parameter pull: gets one destination for each input, `nil` where no gradient is wanted.
+  public static func jointOperation(
+    _ value: Tensor, inputs: [Variable?], _ pull: @escaping (_ gradient: Tensor, _ destinations: [Destination?]) -> Void
+  ) -> Variable {
+    let nodes = inputs.map { $0?.node }
+    guard isRecording, nodes.contains(where: { $0 != nil }) else { return Variable(value) }
+    let isWanted = nodes.map { $0 != nil }
+    return Variable(
+      value,
+      node: Node(value, inputs: nodes.compactMap { $0 }) { gradient, live in
+        var remaining = live[...]
+        let wanted = isWanted.map { $0 ? remaining.removeFirst() : nil }
+        Node.receive(wanted) { pull(gradient, $0) }
+      })
+  }
+
+  /// A result whose gradient passes unchanged to every input, such as a sum or another shape of the same elements.
+  public static func identity(_ value: Tensor, of inputs: Variable...) -> Variable {
+    let live = inputs.compactMap(\.node)
+    guard isRecording, !live.isEmpty else { return Variable(value) }
+    return Variable(
+      value,
+      node: Node(value, inputs: live) { gradient, inputs in
+        for input in inputs { input.add(gradient) }
+      })
+  }
+}
+
+/// Whether operations are recorded at the moment.
+public var isRecording: Bool { Recording.isOn }
+
+/// Runs `body` without recording anything: its results are constants.
+public func withoutRecording<Result>(_ body: () throws -> Result) rethrows -> Result {
+  try Recording.$isOn.withValue(false, operation: body)
+}
+
+private enum Recording {
+  @TaskLocal static var isOn = true
+}
