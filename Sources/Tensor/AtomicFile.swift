@@ -1,0 +1,93 @@
+import Glibc
+
+/// A file that comes into being whole or not at all.
+///
+/// The bytes go to a hidden temporary file in the same folder. `commit` flushes it to the disk and renames it, so at
+/// every moment, a power cut included, the path holds either what it held before or the whole new content. Without
+/// `commit` the temporary file disappears and the path is left alone.
+public struct AtomicFile: ~Copyable {
+  private let path: String
+  private let folder: String
+  private let temporaryPath: String
+  private let descriptor: Int32
+  private var isCommitted = false
+
+  /// Begins a new file that will stand at `path`.
+  public init(path: String) throws(FileError) {
+    self.path = path
+    folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "./"
+    temporaryPath = "\(folder).\(String(UInt64.random(in: .min ... .max), radix: 16)).tmp"
+    descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else { throw FileError(path: path, action: .write, code: errno) }
+  }
+
+  /// Adds `bytes` at the end.
+  public mutating func append(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let written = write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+      if written < 0 && errno == EINTR { continue }
+      guard written >= 0 else { throw FileError(path: path, action: .write, code: errno) }
+      rest = rest.dropFirst(written)
+    }
+  }
+
+  /// Adds `bytes` at the end.
+  public mutating func append(_ bytes: [UInt8]) throws(FileError) {
+    try bytes.span.bytes.withUnsafeBytes { bytes throws(FileError) in try append(bytes) }
+  }
+
+  /// Puts the file in its place.
+  public mutating func commit() throws(FileError) {
+    guard fsync(descriptor) == 0, rename(temporaryPath, path) == 0 else {
+      throw FileError(path: path, action: .write, code: errno)
+    }
+    isCommitted = true
+    // The new name itself is only safe once the folder is on the disk. Some file systems cannot flush a folder; the
+    // file is in its place all the same.
+    let folderDescriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    if folderDescriptor >= 0 {
+      fsync(folderDescriptor)
+      close(folderDescriptor)
+    }
+  }
+
+  deinit {
+    close(descriptor)
+    if !isCommitted { unlink(temporaryPath) }
+  }
+}
+
+/// What the operating system refused to do with a file.
+public struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// What was tried.
+  public enum Action: String, Sendable {
+    case read
+    case write
+  }
+
+  /// The file.
+  public let path: String
+  /// What was tried.
+  public let action: Action
+  /// The system's `errno`.
+  public let code: Int32
+
+  /// The error of a failed call.
+  public init(path: String, action: Action, code: Int32) {
+    self.path = path
+    self.action = action
+    self.code = code
+  }
+
+  /// The system's words for the reason, such as "No space left on device".
+  public var reason: String { String(cString: strerror(code)) }
+
+  /// One sentence that names the file and the reason.
+  public var description: String {
+    switch action {
+    case .read: "\(path): cannot be read (\(reason)); check the path and its permissions"
+    case .write: "\(path): cannot be written (\(reason)); check the folder, its permissions and the free space"
+    }
+  }
+}
