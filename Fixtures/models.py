@@ -261,13 +261,18 @@ def write_model(name):
     verify(folder, {"unet": unet, "vae": vae, "text_encoder": text})
 
 
-def load(name):
-    """The pipeline of a tiny model, float32, in evaluation mode."""
+def load(model, scheduler=None):
+    """The pipeline of a tiny model or of any diffusers folder, in float32.
+
+    `scheduler` is a class to use with the folder's scheduler config in place of the class named there.
+    """
+    folder = MODELS / model if model in RECIPES else model
+    options = {"scheduler": scheduler.from_pretrained(folder, subfolder="scheduler")} if scheduler else {}
     diffusers.utils.logging.disable_progress_bar()
     diffusers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     return StableDiffusionPipeline.from_pretrained(
-        MODELS / name, dtype=torch.float32, local_files_only=True, low_cpu_mem_usage=False)
+        folder, dtype=torch.float32, local_files_only=True, low_cpu_mem_usage=False, **options)
 
 
 def verify(folder, modules):
