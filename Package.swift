@@ -21,9 +21,10 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CLinux"),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
-    .target(name: "Tensor", dependencies: ["COpenBLAS"], swiftSettings: plain),
+    .target(name: "Tensor", dependencies: ["CLinux", "COpenBLAS"], swiftSettings: plain),
     .target(name: "Autograd", dependencies: ["Tensor"], swiftSettings: safe),
     .target(name: "Diffusion", dependencies: ["Autograd"], swiftSettings: safe),
     .target(name: "Images", dependencies: ["CPNG", "CJPEG"], swiftSettings: plain),
@@ -39,7 +40,8 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: safe),
-    .testTarget(name: "TensorTests", dependencies: ["Tensor"], swiftSettings: plain),
+    .target(name: "TestSupport", dependencies: ["Tensor"], path: "Tests/TestSupport", swiftSettings: plain),
+    .testTarget(name: "TensorTests", dependencies: ["Tensor", "TestSupport"], swiftSettings: plain),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,40 @@
+/// The types of number that a safetensors file may hold, by the names used in its header.
+public enum StoredType: String, Sendable, CaseIterable, Decodable {
+  case bool = "BOOL"
+  case uint8 = "U8"
+  case int8 = "I8"
+  case float8e5m2 = "F8_E5M2"
+  case float8e4m3 = "F8_E4M3"
+  case int16 = "I16"
+  case uint16 = "U16"
+  case float16 = "F16"
+  case bfloat16 = "BF16"
+  case int32 = "I32"
+  case uint32 = "U32"
+  case float32 = "F32"
+  case float64 = "F64"
+  case int64 = "I64"
+  case uint64 = "U64"
+
+  /// The size of one number in bytes.
+  public var byteCount: Int {
+    switch self {
+    case .bool, .uint8, .int8, .float8e5m2, .float8e4m3: 1
+    case .int16, .uint16, .float16, .bfloat16: 2
+    case .int32, .uint32, .float32: 4
+    case .float64, .int64, .uint64: 8
+    }
+  }
+
+  /// The stored form of a tensor type.
+  public init(_ dtype: DType) {
+    self =
+      switch dtype {
+      case .float32: .float32
+      case .float16: .float16
+      case .bfloat16: .bfloat16
+      case .int32: .int32
+      case .uint8: .uint8
+      }
+  }
+}

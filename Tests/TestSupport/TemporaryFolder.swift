@@ -1,0 +1,19 @@
+import Foundation
+
+/// A folder that disappears with the test that made it.
+public final class TemporaryFolder: Sendable {
+  /// Where it is.
+  public let url: URL
+
+  /// Makes an empty folder.
+  public init() throws {
+    url = FileManager.default.temporaryDirectory.appending(
+      path: "dreambooth-\(UUID().uuidString)", directoryHint: .isDirectory)
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+  }
+
+  deinit {
+    // A test may have moved or removed the folder itself.
+    _ = try? FileManager.default.removeItem(at: url)
+  }
+}
