@@ -29,8 +29,8 @@ public final class InitialParameters: ParameterSource {
     parameter.assign(numbers.array())
   }
 
-  /// Nothing is left over.
-  public func finish() {}
+  /// Every parameter states its distribution, so nothing can be missing.
+  public func check(_ specifications: [ParameterSpecification]) {}
 }
 
 /// Leaves parameters undefined, for planning memory on a backend that computes nothing.
@@ -41,6 +41,6 @@ public struct UndefinedParameters: ParameterSource {
   /// Leaves the parameter as it is.
   public func fill(_ parameter: Parameter) {}
 
-  /// Nothing is left over.
-  public func finish() {}
+  /// There is nothing that could be missing.
+  public func check(_ specifications: [ParameterSpecification]) {}
 }

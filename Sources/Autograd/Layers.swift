@@ -4,9 +4,14 @@ public struct Linear: Sendable {
   private let bias: Parameter?
 
   /// A layer with `weight` [output, input] and, unless left out, `bias` [output].
-  public init(_ scope: Scope, _ input: Int, _ output: Int, bias: Bool = true) throws {
-    weight = try scope.parameter("weight", [output, input], initial: .fanIn(input))
-    self.bias = bias ? try scope.parameter("bias", [output], initial: .fanIn(input)) : nil
+  ///
+  /// - Parameter initial: what weight and bias start from; PyTorch's own distribution unless told otherwise.
+  public init(
+    _ scope: Scope, _ input: Int, _ output: Int, bias: Bool = true,
+    initial: (weight: InitialDistribution, bias: InitialDistribution)? = nil
+  ) throws {
+    weight = try scope.parameter("weight", [output, input], initial: initial?.weight ?? .fanIn(input))
+    self.bias = bias ? try scope.parameter("bias", [output], initial: initial?.bias ?? .fanIn(input)) : nil
   }
 
   /// [..., input] → [..., output].

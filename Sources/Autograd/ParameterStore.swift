@@ -1,9 +1,11 @@
 /// Where the numbers of a model come from: files, or an initial distribution.
 public protocol ParameterSource {
+  /// Called once with everything that the model asks for, before any memory is taken.
+  ///
+  /// - Throws: when the source lacks something or, being strict, holds more.
+  func check(_ specifications: [ParameterSpecification]) throws
   /// Gives a parameter its numbers.
   func fill(_ parameter: Parameter) throws
-  /// Called once every parameter has been asked for, so that a strict source can refuse what was left over.
-  func finish() throws
 }
 
 /// The one ordered list of a model's parameters, and the flat arenas that hold them.
@@ -44,16 +46,23 @@ public final class ParameterStore {
     _ make: (Scope) throws -> Model
   ) throws -> (model: Model, parameters: ParameterStore) {
     let plan = ArenaPlan(isTrainable: isTrainable)
-    _ = try make(Scope { plan.add($0) })
+    _ = try make(plan.scope)
+    try source.check(plan.specifications)
     let store = ParameterStore(plan, on: backend)
     let model = try make(
-      Scope { specification in
+      Scope(on: backend) { specification in
         let parameter = store.makeParameter(specification)
         try source.fill(parameter)
         return parameter
       })
-    try source.finish()
     return (model, store)
+  }
+
+  /// What a model asks for, in order, without any memory.
+  public static func specifications<Model>(_ make: (Scope) throws -> Model) rethrows -> [ParameterSpecification] {
+    let plan = ArenaPlan { _ in false }
+    _ = try make(plan.scope)
+    return plan.specifications
   }
 
   private func makeParameter(_ specification: ParameterSpecification) -> Parameter {
@@ -108,6 +117,7 @@ private final class ArenaPlan {
     let isTrainable: Bool
   }
 
+  private(set) var specifications: [ParameterSpecification] = []
   private(set) var places: [String: Place] = [:]
   private(set) var trainableCount = 0
   private(set) var frozenCount = 0
@@ -118,8 +128,12 @@ private final class ArenaPlan {
     self.isTrainable = isTrainable
   }
 
-  func add(_ specification: ParameterSpecification) -> Parameter {
+  /// The scope under which a model tells this plan what it asks for.
+  var scope: Scope { Scope(on: nothing) { self.add($0) } }
+
+  private func add(_ specification: ParameterSpecification) -> Parameter {
     require(places[specification.name] == nil, "ParameterStore: \(specification.name) was asked for twice")
+    specifications.append(specification)
     // 64 Float32 numbers are 256 bytes, the alignment that vector loads on any device are content with.
     let size = (specification.shape.count + 63) / 64 * 64
     let trains = isTrainable(specification.name)
@@ -132,16 +146,23 @@ private final class ArenaPlan {
 
 /// A path into a model's parameters; `scope["conv1"]` steps into a layer, as `cd conv1` would.
 public struct Scope {
+  /// The device on which the parameters live, and with them whatever constants a model needs.
+  public let backend: any Backend
   private let path: String
   private let make: (ParameterSpecification) throws -> Parameter
 
-  init(path: String = "", _ make: @escaping (ParameterSpecification) throws -> Parameter) {
+  init(
+    on backend: any Backend, path: String = "", _ make: @escaping (ParameterSpecification) throws -> Parameter
+  ) {
+    self.backend = backend
     self.path = path
     self.make = make
   }
 
   /// The scope of a named part.
-  public subscript(_ name: String) -> Scope { Scope(path: path.isEmpty ? name : "\(path).\(name)", make) }
+  public subscript(_ name: String) -> Scope {
+    Scope(on: backend, path: path.isEmpty ? name : "\(path).\(name)", make)
+  }
 
   /// The scope of a numbered part.
   public subscript(_ index: Int) -> Scope { self[String(index)] }
