@@ -1,0 +1,52 @@
+import Glibc
+
+/// The host's processors. Computes in Float32; half types are stored, moved and cast.
+///
+/// Every call returns when its work is done. The same inputs give the same bytes however the threads are scheduled:
+/// work is cut into parts of fixed extent, and sums are taken in a fixed order.
+public final class CPUBackend: Backend {
+  /// The name for people.
+  public let name = "cpu"
+  /// Rows of a matrix product.
+  public let convolutionLayout = ConvolutionLayout.heightWidthInOut
+  let pool = MemoryPool()
+  let threads: ThreadPool
+
+  /// A backend on `threads` threads: by default as many as the environment variable `TENSOR_THREADS` says or, without
+  /// it, as there are processors.
+  public init(threads: Int? = nil) {
+    OpenBLAS.prepared
+    self.threads = ThreadPool(threadCount: threads ?? CPUBackend.requestedThreads ?? OpenBLAS.availableProcessors)
+  }
+
+  private static var requestedThreads: Int? {
+    getenv("TENSOR_THREADS").flatMap { Int(String(cString: $0)) }
+  }
+
+  /// The number of threads that compute.
+  public var threadCount: Int { threads.threadCount }
+
+  /// What the memory pool holds.
+  public var memory: MemoryStatistics { pool.statistics }
+
+  /// Takes a block from the pool. Its contents are undefined; debug builds fill it with NaN.
+  public func allocate(byteCount: Int) -> MemoryBlock { pool.allocate(byteCount: byteCount) }
+
+  /// Gives a block back to the pool.
+  public func release(_ block: MemoryBlock) { pool.release(block) }
+
+  /// Copies bytes into the tensor.
+  public func upload(_ bytes: UnsafeRawBufferPointer, into out: Tensor) {
+    require(bytes.count == out.byteCount, "upload: \(bytes.count) bytes do not fill \(out.shape) of \(out.dtype)")
+    if let source = bytes.baseAddress { out.hostBytes.copyMemory(from: source, byteCount: bytes.count) }
+  }
+
+  /// Copies the tensor's bytes.
+  public func download(_ x: Tensor, into bytes: UnsafeMutableRawBufferPointer) {
+    require(bytes.count == x.byteCount, "download: \(x.shape) of \(x.dtype) does not fill \(bytes.count) bytes")
+    bytes.baseAddress?.copyMemory(from: x.hostBytes, byteCount: bytes.count)
+  }
+
+  /// Returns at once: every call has done its work when it returns.
+  public func synchronize() {}
+}

@@ -1,0 +1,165 @@
+extension CPUBackend {
+  /// Copies blocks at strides; elements of the output outside the blocks are left alone. Types of any kind are moved.
+  public func copyBlocks(_ x: Tensor, _ copy: BlockCopy, into out: Destination) {
+    let target = out.tensor
+    require(x.dtype == target.dtype, "copyBlocks: \(x.dtype) does not go into \(target.dtype)")
+    if out.write == .accumulate {
+      let (source, sums) = (x.host("copyBlocks") + copy.source.offset, out.host("copyBlocks") + copy.target.offset)
+      forEachRow(copy.outer, of: copy.count) { block, columns in
+        let from = source + block * copy.source.stride
+        store(columns, into: sums + block * copy.target.stride, .accumulate) { from[$0] }
+      }
+    } else {
+      let size = x.dtype.byteCount
+      let (source, bytes) = (x.hostBytes + copy.source.offset * size, target.hostBytes + copy.target.offset * size)
+      forEachRow(copy.outer, of: copy.count) { block, columns in
+        (bytes + (block * copy.target.stride + columns.lowerBound) * size).copyMemory(
+          from: source + (block * copy.source.stride + columns.lowerBound) * size, byteCount: columns.count * size)
+      }
+    }
+  }
+
+  /// Reorders axes: axis i of the output is axis `permutation[i]` of the input.
+  public func transpose(_ x: Tensor, _ permutation: [Int], into out: Destination) {
+    let (source, target) = (x.host("transpose"), out.host("transpose"))
+    let walk = TransposedAxes(x.shape, permutation)
+    forEachRow(walk.planes * walk.height, of: walk.width) { row, columns in
+      let (plane, y) = row.quotientAndRemainder(dividingBy: walk.height)
+      let from = source + walk.sourceOffset(ofPlane: plane) + y * walk.heightStride
+      let to = target + row * walk.width
+      if walk.widthStride == 1 {
+        store(columns, into: to, out.write) { from[$0] }
+      } else if out.write == .overwrite {
+        for column in columns { to[column] = from[column * walk.widthStride] }
+      } else {
+        for column in columns { to[column] += from[column * walk.widthStride] }
+      }
+    }
+  }
+
+  /// Enlarges [batch, h, w, channels] to the output's height and width; row y reads input row ⌊y·h/H⌋.
+  public func upsampleNearest(_ x: Tensor, into out: Tensor) {
+    let (source, target) = (x.host("upsampleNearest"), out.host("upsampleNearest"))
+    let (height, width, channels) = (x.shape[1], x.shape[2], x.shape[3])
+    let (newHeight, newWidth) = (out.shape[1], out.shape[2])
+    forEachChunk(out.shape[0] * newHeight, of: CPUBackend.rowsPerChunk(newWidth * channels)) { rows in
+      for row in rows {
+        let (picture, y) = row.quotientAndRemainder(dividingBy: newHeight)
+        let from = source + (picture * height + y * height / newHeight) * width * channels
+        let to = target + row * newWidth * channels
+        for x in 0..<newWidth {
+          (to + x * channels).update(from: from + x * width / newWidth * channels, count: channels)
+        }
+      }
+    }
+  }
+
+  /// Sums the gradient over all pixels that read the same input pixel.
+  public func upsampleNearestBackward(_ gradient: Tensor, into dx: Destination) {
+    let (source, target) = (gradient.host("upsampleNearestBackward"), dx.host("upsampleNearestBackward"))
+    let shape = dx.tensor.shape
+    let (height, width, channels) = (shape[1], shape[2], shape[3])
+    let (newHeight, newWidth) = (gradient.shape[1], gradient.shape[2])
+    // The outputs that read input i of n are those from ⌈i·N/n⌉ up to the first that reads i + 1.
+    func readers(_ i: Int, _ n: Int, _ newCount: Int) -> Range<Int> {
+      (i * newCount + n - 1) / n..<((i + 1) * newCount + n - 1) / n
+    }
+    forEachChunk(shape[0] * height, of: CPUBackend.rowsPerChunk(newWidth * channels)) { rows in
+      for row in rows {
+        let (picture, y) = row.quotientAndRemainder(dividingBy: height)
+        let (ys, to) = (readers(y, height, newHeight), target + row * width * channels)
+        let from = source + picture * newHeight * newWidth * channels
+        for x in 0..<width {
+          let xs = readers(x, width, newWidth)
+          store(0..<channels, into: to + x * channels, dx.write) { slot in
+            var total = Lanes.zero
+            for y in ys { for x in xs { total += from[slot + (y * newWidth + x) * channels] } }
+            return total
+          }
+        }
+      }
+    }
+  }
+
+  /// Row `indices[i]` of `table` becomes row i of the output.
+  public func gather(_ table: Tensor, _ indices: Tensor, into out: Tensor) {
+    require(table.dtype == out.dtype, "gather: \(table.dtype) does not go into \(out.dtype)")
+    let (source, target, indices) = (table.hostBytes, out.hostBytes, RowIndices(indices, of: table.shape, "gather"))
+    let rowBytes = table.shape[1] * table.dtype.byteCount
+    for i in 0..<indices.count {
+      (target + i * rowBytes).copyMemory(from: source + indices[i] * rowBytes, byteCount: rowBytes)
+    }
+  }
+
+  /// Adds row i of the gradient to row `indices[i]`, in the order of i; other rows become or stay as `dtable` says.
+  public func gatherBackward(_ indices: Tensor, _ gradient: Tensor, into dtable: Destination) {
+    let (source, target) = (gradient.host("gatherBackward"), dtable.host("gatherBackward"))
+    if dtable.write == .overwrite { fill(0, into: dtable.tensor) }
+    let indices = RowIndices(indices, of: dtable.tensor.shape, "gatherBackward")
+    let width = dtable.tensor.shape[1]
+    for i in 0..<indices.count {
+      let from = source + i * width
+      store(0..<width, into: target + indices[i] * width, .accumulate) { from[$0] }
+    }
+  }
+}
+
+/// Row numbers that are checked against the table they point into.
+private struct RowIndices {
+  let count: Int
+  private let indices: UnsafeMutablePointer<Int32>
+  private let rows: Int
+  private let operation: StaticString
+
+  init(_ indices: Tensor, of table: Shape, _ operation: StaticString) {
+    count = indices.count
+    self.indices = UnsafeMutablePointer(address: indices.address)
+    rows = table[0]
+    self.operation = operation
+  }
+
+  subscript(_ i: Int) -> Int {
+    let index = Int(indices[i])
+    require(index >= 0 && index < rows, "\(operation): index \(index) is outside a table of \(rows) rows")
+    return index
+  }
+}
+
+/// The axes of a permuted tensor after neighbours that stay together have been merged: a number of planes, each
+/// [height, width] of the output.
+private struct TransposedAxes {
+  let planes: Int
+  let height: Int
+  let heightStride: Int
+  let width: Int
+  let widthStride: Int
+  private let outer: [(extent: Int, stride: Int)]
+
+  init(_ shape: Shape, _ permutation: [Int]) {
+    var strides = [Int](repeating: 1, count: shape.rank)
+    for axis in (0..<max(shape.rank - 1, 0)).reversed() { strides[axis] = strides[axis + 1] * shape[axis + 1] }
+    var axes: [(extent: Int, stride: Int)] = []
+    for axis in permutation where shape[axis] != 1 {
+      if let last = axes.last, last.stride == strides[axis] * shape[axis] {
+        axes[axes.count - 1] = (last.extent * shape[axis], strides[axis])
+      } else {
+        axes.append((shape[axis], strides[axis]))
+      }
+    }
+    while axes.count < 2 { axes.insert((1, 0), at: 0) }
+    (width, widthStride) = axes.removeLast()
+    (height, heightStride) = axes.removeLast()
+    planes = axes.reduce(1) { $0 * $1.extent }
+    outer = axes
+  }
+
+  /// Where a plane starts in the input, in elements.
+  func sourceOffset(ofPlane plane: Int) -> Int {
+    var (rest, offset) = (plane, 0)
+    for axis in outer.reversed() {
+      offset += rest % axis.extent * axis.stride
+      rest /= axis.extent
+    }
+    return offset
+  }
+}

@@ -1,0 +1,46 @@
+import COpenBLAS
+
+/// Single-precision matrix products by OpenBLAS, always on the calling thread.
+///
+/// Work is shared out by this project's own threads: those of OpenBLAS keep spinning for a while after every call and
+/// would compete with them.
+enum OpenBLAS {
+  /// Readies the library. Runs once, before the first product.
+  static let prepared: Void = {
+    openblas_set_num_threads(1)
+  }()
+
+  /// The number of processors this process may run on.
+  static var availableProcessors: Int { Int(openblas_get_num_procs()) }
+
+  /// C ← alpha · A B + beta · C, where A is [m, k], B is [k, n] and C is [m, n].
+  @inline(__always)
+  static func product(
+    m: Int, n: Int, k: Int, _ a: StridedMatrix, _ b: StridedMatrix, alpha: Float = 1, beta: Float,
+    into c: StridedMatrix
+  ) {
+    cblas_sgemm(
+      CblasRowMajor, a.isTransposed ? CblasTrans : CblasNoTrans, b.isTransposed ? CblasTrans : CblasNoTrans,
+      blasint(m), blasint(n), blasint(k), alpha, a.start, blasint(a.stride), b.start, blasint(b.stride), beta,
+      c.start, blasint(c.stride))
+  }
+}
+
+/// A matrix in memory whose neighbouring rows, as stored, lie `stride` elements apart.
+struct StridedMatrix {
+  let start: Floats
+  let stride: Int
+  let isTransposed: Bool
+
+  /// The matrix that begins at `start`; `transposed` says that its columns are stored as rows.
+  @inline(__always)
+  init(_ start: Floats, stride: Int, transposed: Bool = false) {
+    self.start = start
+    self.stride = max(stride, 1)
+    isTransposed = transposed
+  }
+
+  /// The matrix read the other way round.
+  @inline(__always)
+  var transposed: StridedMatrix { StridedMatrix(start, stride: stride, transposed: !isTransposed) }
+}
