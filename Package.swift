@@ -27,7 +27,7 @@ let package = Package(
     .target(name: "Tensor", dependencies: ["CLinux", "COpenBLAS"], swiftSettings: plain),
     .target(name: "Autograd", dependencies: ["Tensor"], swiftSettings: safe),
     .target(name: "Diffusion", dependencies: ["Autograd"], swiftSettings: safe),
-    .target(name: "Images", dependencies: ["CPNG", "CJPEG"], swiftSettings: plain),
+    .target(name: "Images", dependencies: ["Tensor", "CPNG", "CJPEG"], swiftSettings: plain),
     .target(
       name: "DreamBooth",
       dependencies: ["Diffusion", "Images", .product(name: "Logging", package: "swift-log")],
@@ -42,6 +42,8 @@ let package = Package(
       swiftSettings: safe),
     .target(name: "TestSupport", dependencies: ["Tensor"], path: "Tests/TestSupport", swiftSettings: plain),
     .testTarget(name: "TensorTests", dependencies: ["Tensor", "TestSupport"], swiftSettings: plain),
+    .testTarget(name: "ImagesTests", dependencies: ["Images", "TestSupport"], swiftSettings: plain),
+    .testTarget(name: "DreamBoothTests", dependencies: ["DreamBooth", "Images", "TestSupport"], swiftSettings: plain),
   ],
   swiftLanguageModes: [.v6]
 )
