@@ -41,6 +41,7 @@ let package = Package(
       ],
       swiftSettings: safe),
     .target(name: "TestSupport", dependencies: ["Tensor"], path: "Tests/TestSupport", swiftSettings: plain),
+    .testTarget(name: "FixtureTests", dependencies: ["TestSupport"], swiftSettings: plain),
     .testTarget(name: "TensorTests", dependencies: ["Tensor", "TestSupport"], swiftSettings: plain),
     .testTarget(name: "ImagesTests", dependencies: ["Images", "TestSupport"], swiftSettings: plain),
     .testTarget(name: "DreamBoothTests", dependencies: ["DreamBooth", "Images", "TestSupport"], swiftSettings: plain),

@@ -12,4 +12,21 @@ public enum Fixtures {
   public static func golden(_ name: String) throws -> SafetensorsFile {
     try SafetensorsFile(folder.appending(path: "goldens/\(name).safetensors"))
   }
+
+  /// Reads `Fixtures/goldens/<name>.json`, whose keys are in snake case.
+  public static func golden<Value: Decodable>(_ name: String, as type: Value.Type) throws -> Value {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try decoder.decode(type, from: Data(contentsOf: folder.appending(path: "goldens/\(name).json")))
+  }
+
+  /// The folder of a tiny model with random weights, such as `tiny-sd1`.
+  public static func model(_ name: String) -> URL {
+    folder.appending(path: "models/\(name)", directoryHint: .isDirectory)
+  }
+
+  /// The folder of the configs that a full-size checkpoint carries, such as `sd15`.
+  public static func configs(_ name: String) -> URL {
+    folder.appending(path: "configs/\(name)", directoryHint: .isDirectory)
+  }
 }
