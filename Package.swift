@@ -45,6 +45,7 @@ let package = Package(
     .testTarget(name: "TensorTests", dependencies: ["Tensor", "TestSupport"], swiftSettings: plain),
     .testTarget(name: "ImagesTests", dependencies: ["Images", "TestSupport"], swiftSettings: plain),
     .testTarget(name: "DreamBoothTests", dependencies: ["DreamBooth", "Images", "TestSupport"], swiftSettings: plain),
+    .testTarget(name: "DiffusionTests", dependencies: ["Diffusion", "TestSupport"], swiftSettings: plain),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,120 @@
+import Foundation
+
+/// What the files of a tokenizer folder say, before anything is made of it.
+struct TokenizerFolder {
+  /// CLIP's number of positions, for folders that set no limit.
+  static let defaultMaximumLength = 77
+
+  var vocabulary: [String: Int] = [:]
+  var merges: [BytePairEncoding.Merge] = []
+  var specialTokens = CLIPTokenizer.SpecialTokens()
+  var maximumLength = defaultMaximumLength
+
+  /// The added tokens in the order in which ids are given out, with the ids that the files declare.
+  var addedTokens: [(token: AddedToken, id: Int?)] = []
+
+  /// The ids round every prompt, where tokenizer.json names them.
+  var framingIDs: (begin: Int, end: Int)?
+
+  /// Reads the folder; tokenizer.json comes before vocab.json and merges.txt.
+  init(_ folder: URL) throws(TokenizerError) {
+    let config = try TokenizerConfig.read(folder.appending(path: "tokenizer_config.json"))
+    let json = try TokenizerJSON.read(folder.appending(path: "tokenizer.json"))
+    if let json {
+      vocabulary = json.model.vocab
+      merges = json.model.merges.map(\.merge)
+      framingIDs = try json.framingIDs(file: folder.appending(path: "tokenizer.json"))
+    } else {
+      try readVocabularyAndMerges(folder)
+    }
+    maximumLength = try config?.maximumLength(file: folder.appending(path: "tokenizer_config.json")) ?? maximumLength
+    try collectTokens(folder, config: config, json: json)
+  }
+
+  private mutating func readVocabularyAndMerges(_ folder: URL) throws(TokenizerError) {
+    let vocabularyFile = folder.appending(path: "vocab.json")
+    let mergesFile = folder.appending(path: "merges.txt")
+    guard let vocabulary: [String: Int] = try readJSON(vocabularyFile), let text = try readFile(mergesFile) else {
+      throw .noVocabulary(folder: folder.path)
+    }
+    self.vocabulary = vocabulary
+    var lineNumber = 0
+    for line in text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+      lineNumber += 1
+      let line = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
+      if line.isEmpty || line.starts(with: "#version".utf8) { continue }
+      let parts = line.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
+      guard parts.count == 2 else {
+        throw .broken(file: mergesFile.path, reason: "line \(lineNumber) is not two symbols with a space between")
+      }
+      merges.append(
+        .init(first: String(decoding: parts[0], as: UTF8.self), second: String(decoding: parts[1], as: UTF8.self)))
+    }
+  }
+
+  /// Gathers special and added tokens as transformers does: `added_tokens_decoder` of tokenizer_config.json decides
+  /// where it exists; else special_tokens_map.json, added_tokens.json and tokenizer.json do.
+  private mutating func collectTokens(
+    _ folder: URL, config: TokenizerConfig?, json: TokenizerJSON?
+  ) throws(TokenizerError) {
+    var declared: [Int: AddedToken] = [:]
+    var roles = config?.roles ?? TokenizerConfig.Roles()
+    if let decoder = config?.addedTokensDecoder {
+      declared = decoder
+    } else {
+      let map = try TokenizerConfig.read(folder.appending(path: "special_tokens_map.json"))
+      roles.override(with: map?.roles ?? TokenizerConfig.Roles())
+      let added: [String: Int] = try readJSON(folder.appending(path: "added_tokens.json")) ?? [:]
+      for (content, id) in added {
+        let isSpecial = roles.contents.contains(content)
+        declared[id] = AddedToken(content: content, isNormalized: !isSpecial, isSpecial: isSpecial)
+      }
+      for token in json?.addedTokens ?? [] { declared[token.id] = token.token }
+    }
+    specialTokens = roles.specialTokens
+    addedTokens = declared.sorted { $0.key < $1.key }.map { ($0.value, $0.key) }
+    // One text may have several roles. As in transformers, properties of the last role count, unless declared above.
+    for token in roles.inOrder where !declared.values.contains(where: { $0.content == token.content }) {
+      if let index = addedTokens.firstIndex(where: { $0.token.content == token.content }) {
+        addedTokens[index].token = token
+      } else {
+        addedTokens.append((token, nil))
+      }
+    }
+  }
+}
+
+/// The contents of a file, or nil where there is none.
+func readFile(_ file: URL) throws(TokenizerError) -> Data? {
+  guard FileManager.default.fileExists(atPath: file.path) else { return nil }
+  do {
+    return try Data(contentsOf: file)
+  } catch {
+    throw .broken(file: file.path, reason: "it cannot be read (\(error.localizedDescription))")
+  }
+}
+
+/// The JSON of a file, or nil where there is none.
+func readJSON<Value: Decodable>(_ file: URL) throws(TokenizerError) -> Value? {
+  guard let data = try readFile(file) else { return nil }
+  do {
+    return try JSONDecoder().decode(Value.self, from: data)
+  } catch {
+    throw .broken(file: file.path, reason: readableReason(error))
+  }
+}
+
+/// What a decoder complains about, in one line.
+private func readableReason(_ error: any Error) -> String {
+  switch error as? DecodingError {
+  case .keyNotFound(let key, let context): "'\((context.codingPath + [key]).path)' is missing"
+  case .typeMismatch(_, let context), .valueNotFound(_, let context):
+    "'\(context.codingPath.path)' has the wrong type (\(context.debugDescription))"
+  case .dataCorrupted(let context): "'\(context.codingPath.path)' is not valid (\(context.debugDescription))"
+  default: "\(error)"
+  }
+}
+
+extension [any CodingKey] {
+  fileprivate var path: String { map(\.stringValue).joined(separator: ".") }
+}
