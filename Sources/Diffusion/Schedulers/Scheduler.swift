@@ -1,0 +1,85 @@
+import Foundation
+import Tensor
+
+/// Makes standard normal noise of the given shape, in the sampler's order of calls.
+public typealias NoiseSource = (Shape) -> Tensor
+
+/// A sampler: walks from pure noise to a sample, one call of the model after the other.
+///
+/// `setTimesteps` begins a walk. Then, for each of `timesteps` in order, the model is called and `step` takes its
+/// output and the current sample, Float32 of one shape, to the next sample. All arithmetic is elementwise and in the
+/// order of diffusers, so it works on every device and in every memory layout.
+public protocol Scheduler: Sendable {
+  /// The noise of every training timestep.
+  var schedule: NoiseSchedule { get }
+
+  /// What the model's output means.
+  var predictionType: PredictionType { get }
+
+  /// The timesteps of the current walk, one for each call of the model.
+  var timesteps: [Int] { get }
+
+  /// Begins a walk of `count` steps; forgets the walk before.
+  mutating func setTimesteps(_ count: Int) throws(SchedulerError)
+
+  /// The sample after the step from `timestep`.
+  ///
+  /// `modelOutput` and `sample` have one shape. `noise` is called where the method adds noise, once, as diffusers
+  /// would draw from its generator; samplers without noise never call it.
+  mutating func step(_ modelOutput: Tensor, timestep: Int, sample: Tensor, noise: NoiseSource) -> Tensor
+}
+
+extension Scheduler {
+  /// The standard deviation of the noise that a walk begins with.
+  public var initialNoiseSigma: Float { 1 }
+}
+
+extension SchedulerConfig {
+  /// The sampler that the configuration names.
+  public func makeScheduler() throws(SchedulerError) -> any Scheduler {
+    switch className {
+    case "DDPMScheduler": DDPMScheduler(self)
+    case "DDIMScheduler": DDIMScheduler(self)
+    case "PNDMScheduler": try PNDMScheduler(self)
+    default: throw .unsupportedClass(className ?? "")
+    }
+  }
+
+  /// `count` timesteps of `total`, the latest first.
+  func timesteps(_ count: Int, of total: Int) throws(SchedulerError) -> [Int] {
+    guard count >= 1 else { throw .stepCount(count, reason: "there must be at least one") }
+    guard count <= total else { throw .stepCount(count, reason: "the model knows \(total) timesteps") }
+    let timesteps: [Int]
+    switch timestepSpacing ?? .leading {
+    case .linspace:
+      let step = Double(total - 1) / Double(max(count - 1, 1))
+      timesteps = (0..<count).reversed().map { Int((Double($0) * step).rounded(.toNearestOrEven)) }
+    case .leading:
+      timesteps = (0..<count).reversed().map { $0 * (total / count) + (stepsOffset ?? 0) }
+    case .trailing:
+      // As numpy.arange(total, 0, -ratio): its increment is the rounded difference of the first two values.
+      let ratio = Double(total) / Double(count)
+      let increment = (Double(total) - ratio) - Double(total)
+      let length = Int((Double(total) / ratio).rounded(.up))
+      timesteps = (0..<length).map { Int((Double(total) + Double($0) * increment).rounded(.toNearestOrEven)) - 1 }
+    }
+    guard timesteps[0] < total else {
+      throw .stepCount(count, reason: "with steps_offset \(stepsOffset ?? 0) the first timestep is \(timesteps[0])")
+    }
+    return timesteps
+  }
+}
+
+extension Tensor {
+  /// Every element divided by a number, rounded once.
+  func divided(by divisor: Float) -> Tensor {
+    self / Tensor([divisor], [1], on: backend)
+  }
+
+  /// Every element moved into [-limit, limit].
+  ///
+  /// Latent diffusion never clips, so this has no kernel: it goes by way of the host.
+  func clipped(to limit: Float) -> Tensor {
+    Tensor(floats().map { min(max($0, -limit), limit) }, shape, on: backend)
+  }
+}
