@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Diffusion
@@ -6,7 +7,7 @@ import Testing
 /// Texts and the ids that transformers gives for them, by tokenizer folder; see Fixtures/tokenizer.py.
 private struct TokenizerGolden: Decodable {
   static let folders = ["sd1", "sd2", "transformers5", "added", "holes"]
-  static let goldens = URL(filePath: #filePath).appending(path: "../../../Fixtures/goldens").standardized
+  static let goldens = Fixtures.folder.appending(path: "goldens")
 
   var texts: [String]
   var ids: [String: [[Int]]]
@@ -20,14 +21,11 @@ private struct TokenizerGolden: Decodable {
   static func folder(_ name: String) -> URL { goldens.appending(path: "tokenizer/\(name)") }
 }
 
-/// A folder that lives as long as `body` runs, holding the given files.
+/// Runs `body` with a folder that holds the given files.
 private func withFolder(_ files: [String: String] = [:], _ body: (URL) throws -> Void) throws {
-  let folder = FileManager.default.temporaryDirectory.appending(path: "tokenizer-\(UUID().uuidString)")
-  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  for (name, text) in files { try Data(text.utf8).write(to: folder.appending(path: name)) }
-  let result = Result { try body(folder) }
-  try FileManager.default.removeItem(at: folder)
-  try result.get()
+  let folder = try TemporaryFolder()
+  for (name, text) in files { try Data(text.utf8).write(to: folder.url.appending(path: name)) }
+  try body(folder.url)
 }
 
 @Suite struct TokenizerTests {
@@ -111,10 +109,10 @@ private func withFolder(_ files: [String: String] = [:], _ body: (URL) throws ->
   /// Files that are almost right, and a word of the message each must give.
   @Test(arguments: [
     (["vocab.json": "{", "merges.txt": ""], "vocab.json"),
-    (["vocab.json": #"{"a": "b"}"#, "merges.txt": ""], "wrong type"),
+    (["vocab.json": #"{"a": "b"}"#, "merges.txt": ""], "string"),
     (["vocab.json": "{}", "merges.txt": "#version: 0.2\na b c\n"], "line 2"),
     (["vocab.json": #"{"a": 0, "ab": 1}"#, "merges.txt": "a b\n"], "'b'"),
-    (["tokenizer.json": #"{"model": {"type": "BPE", "vocab": {}}, "added_tokens": []}"#], "'model.merges'"),
+    (["tokenizer.json": #"{"model": {"type": "BPE", "vocab": {}}, "added_tokens": []}"#], "merges"),
     (["tokenizer.json": #"{"model": {"type": "Unigram", "vocab": {}, "merges": []}, "added_tokens": []}"#], "Unigram"),
     (
       [

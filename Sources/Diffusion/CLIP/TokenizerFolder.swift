@@ -1,4 +1,5 @@
 import Foundation
+import Tensor
 
 /// What the files of a tokenizer folder say, before anything is made of it.
 struct TokenizerFolder {
@@ -100,21 +101,6 @@ func readJSON<Value: Decodable>(_ file: URL) throws(TokenizerError) -> Value? {
   do {
     return try JSONDecoder().decode(Value.self, from: data)
   } catch {
-    throw .broken(file: file.path, reason: readableReason(error))
+    throw .broken(file: file.path, reason: (error as? DecodingError)?.reason ?? error.localizedDescription)
   }
-}
-
-/// What a decoder complains about, in one line.
-private func readableReason(_ error: any Error) -> String {
-  switch error as? DecodingError {
-  case .keyNotFound(let key, let context): "'\((context.codingPath + [key]).path)' is missing"
-  case .typeMismatch(_, let context), .valueNotFound(_, let context):
-    "'\(context.codingPath.path)' has the wrong type (\(context.debugDescription))"
-  case .dataCorrupted(let context): "'\(context.codingPath.path)' is not valid (\(context.debugDescription))"
-  default: "\(error)"
-  }
-}
-
-extension [any CodingKey] {
-  fileprivate var path: String { map(\.stringValue).joined(separator: ".") }
 }
