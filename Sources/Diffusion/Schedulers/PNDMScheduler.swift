@@ -2,9 +2,9 @@ import Tensor
 
 /// Pseudo numerical methods on manifolds: L. Liu, Y. Ren, Z. Lin, Z. Zhao, ICLR 2022.
 ///
-/// A linear multistep method of fourth order (PLMS) over the outputs of the last four steps. The first come
-/// from three Runge-Kutta steps (PRK), each of four calls of the model, or, with `skip_prk_steps`, from multistep formulas of
-/// rising order after one repeated step, as in Stable Diffusion.
+/// A linear multistep method of fourth order (PLMS) over the outputs of the last four steps. The first outputs come
+/// from three Runge-Kutta steps (PRK), each of four calls of the model, or, with `skip_prk_steps`, from multistep
+/// formulas of rising order after one repeated step, as in Stable Diffusion.
 public struct PNDMScheduler: Scheduler {
   /// The noise of every training timestep.
   public let schedule: NoiseSchedule

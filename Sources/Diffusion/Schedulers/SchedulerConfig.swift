@@ -1,4 +1,5 @@
 import Foundation
+import Tensor
 
 /// What the model's output means.
 public enum PredictionType: String, Codable, Sendable, CaseIterable {
@@ -137,11 +138,8 @@ extension SchedulerConfig {
       self = try JSONDecoder().decode(SchedulerConfig.self, from: Data(contentsOf: file))
     } catch let error as SchedulerError {
       throw error
-    } catch let DecodingError.typeMismatch(_, context) {
-      let key = context.codingPath.map(\.stringValue).joined(separator: ".")
-      throw .unreadable(file: file.path, reason: "'\(key)' has the wrong type (\(context.debugDescription))")
     } catch {
-      throw .unreadable(file: file.path, reason: error.localizedDescription)
+      throw .unreadable(file: file.path, reason: (error as? DecodingError)?.reason ?? error.localizedDescription)
     }
   }
 

@@ -1,0 +1,182 @@
+import Foundation
+import Tensor
+import TestSupport
+import Testing
+
+@testable import Diffusion
+
+/// Walks of diffusers' samplers; see Fixtures/schedulers.py.
+private struct SchedulerGolden: Decodable {
+  struct Case: Decodable {
+    var config: SchedulerConfig
+    var count: Int
+    var eta: Float?
+    var usesClippedModelOutput: Bool?
+
+    enum CodingKeys: String, CodingKey {
+      case config, count, eta
+      case usesClippedModelOutput = "use_clipped_model_output"
+    }
+
+    /// The sampler with the settings of this case.
+    func makeScheduler() throws -> any Scheduler {
+      guard config.className == "DDIMScheduler" else { return try config.makeScheduler() }
+      var scheduler = DDIMScheduler(config)
+      scheduler.eta = eta ?? 0
+      scheduler.usesClippedModelOutput = usesClippedModelOutput ?? false
+      return scheduler
+    }
+  }
+
+  var schedules: [String: SchedulerConfig]
+  var cases: [String: Case]
+
+  static func read() throws -> SchedulerGolden {
+    let file = Fixtures.folder.appending(path: "goldens/schedulers.json")
+    return try JSONDecoder().decode(Self.self, from: Data(contentsOf: file))
+  }
+}
+
+/// The distance that two correct computations in Float32 may have after so many calls.
+///
+/// In one call the sample passes some ten roundings of at most 2⁻²⁴, which add up like a random walk to about three,
+/// and PyTorch's own square roots are a unit off at times. The fake model does not damp what an early call gets wrong.
+private func tolerance(calls: Int) -> Double { 4 * Double(calls) * 0x1p-24 }
+
+/// The golden's stand-ins for the model and for the noise.
+private struct FakeModel {
+  static let shape: Shape = [2, 3, 4, 5]
+  let backend = CPUBackend(threads: 1)
+
+  func wave(_ phase: Double) -> Tensor {
+    Tensor((0..<Self.shape.count).map { Float(sin(Double($0) * 0.7 + phase * 1.3)) }, Self.shape, on: backend)
+  }
+
+  func callAsFunction(_ sample: Tensor, _ timestep: Int) -> Tensor { sample * 0.5 + wave(Double(timestep)) }
+
+  func noise(_ call: Int) -> Tensor { wave(0.25 + Double(call)) * 1.5 }
+}
+
+@Suite struct SchedulerTests {
+  @Test func schedulesAreThoseOfDiffusers() throws {
+    let golden = try Fixtures.golden("schedulers")
+    let schedules = try SchedulerGolden.read().schedules
+    #expect(schedules.count == 6)
+    for (name, config) in schedules {
+      let schedule = NoiseSchedule(config)
+      let betas = try golden.floats("\(name)/betas")
+      let products = try golden.floats("\(name)/alphas_cumprod")
+      if config.rescaleBetasZeroSNR ?? false {
+        // PyTorch takes square roots s of ᾱ that may be one unit off, 2⁻²³ s at most. The rescaling subtracts the last,
+        // 0.0683, and so leaves a relative error of 2⁻²³ s / (s - 0.0683), which doubles in the square, for both
+        // timesteps of a quotient.
+        let unit: Float = 0x1p-24
+        for (index, (found, expected)) in zip(schedule.betas, betas).enumerated() where products[index] > 0 {
+          let signal = products[index].squareRoot()
+          #expect(abs(found - expected) <= unit * (4 + 8 * (1 - expected) * (signal + 0.0683) / signal), "\(index)")
+        }
+        #expect(zip(schedule.alphasCumulativeProduct, products).allSatisfy { abs($0 - $1) <= 8 * unit })
+        #expect(schedule.alphasCumulativeProduct.last == 0)
+      } else {
+        #expect(schedule.betas == betas, "\(name)")
+        #expect(schedule.alphasCumulativeProduct == products, "\(name)")
+      }
+    }
+  }
+
+  @Test func walksAreThoseOfDiffusers() throws {
+    let golden = try Fixtures.golden("schedulers")
+    let cases = try SchedulerGolden.read().cases
+    #expect(cases.count > 60)
+    let model = FakeModel()
+    for (name, walk) in cases.sorted(by: { $0.key < $1.key }) {
+      var scheduler = try walk.makeScheduler()
+      try scheduler.setTimesteps(walk.count)
+      #expect(scheduler.timesteps.map(Int32.init) == (try golden.int32s("\(name)/timesteps")), "\(name)")
+      let expected = try golden.floats("\(name)/samples")
+      var (sample, drawn) = (model.wave(100) * 2, 0)
+      var worst = relativeError(sample.array(), Array(expected[..<sample.count]))
+      for (call, timestep) in scheduler.timesteps.enumerated() {
+        sample = scheduler.step(model(sample, timestep), timestep: timestep, sample: sample) { shape in
+          #expect(shape == FakeModel.shape)
+          defer { drawn += 1 }
+          return model.noise(drawn)
+        }
+        let start = (call + 1) * sample.count
+        worst = max(worst, relativeError(sample.array(), Array(expected[start..<start + sample.count])))
+      }
+      #expect(worst <= tolerance(calls: scheduler.timesteps.count), "\(name)")
+      let draws = walk.config.className == "DDPMScheduler" || walk.eta ?? 0 > 0
+      #expect((drawn > 0) == (draws && scheduler.timesteps != [0]), "\(name)")
+    }
+  }
+
+  @Test(arguments: ["ddim", "plms", "prk"], TimestepSpacing.allCases)
+  func timestepsAreThoseOfDiffusers(_ kind: String, _ spacing: TimestepSpacing) throws {
+    let golden = try Fixtures.golden("schedulers")
+    let prefix = "\(kind)/\(spacing.rawValue)/"
+    let counts = golden.names.filter { $0.hasPrefix(prefix) }.compactMap { Int($0.dropFirst(prefix.count)) }
+    #expect(counts.count >= 27)
+    var config = SchedulerConfig()
+    config.className = kind == "ddim" ? "DDIMScheduler" : "PNDMScheduler"
+    config.timestepSpacing = spacing
+    config.stepsOffset = 1
+    config.skipPRKSteps = kind == "plms"
+    var scheduler = try config.makeScheduler()
+    for count in counts {
+      try scheduler.setTimesteps(count)
+      let expected = try golden.int32s("\(prefix)\(count)")
+      #expect(scheduler.timesteps.map(Int32.init) == expected, "\(count)")
+    }
+  }
+
+  @Test(arguments: ["scaled_linear", "zero_snr"])
+  func noiseIsAddedAsInDiffusers(_ name: String) throws {
+    let golden = try Fixtures.golden("schedulers")
+    let config = try #require(try SchedulerGolden.read().schedules[name])
+    let backend = CPUBackend(threads: 1)
+    let coefficients = NoiseCoefficients(NoiseSchedule(config), on: backend)
+    func tensor(_ name: String) throws -> Tensor { Tensor(try golden.floats(name), [8, 3, 4, 5], on: backend) }
+    let (sample, noise) = (try tensor("sample"), try tensor("noise"))
+    let timesteps = Tensor(try golden.int32s("timesteps"), [8], on: backend)
+    let noisy = coefficients.addNoise(sample, noise, timesteps: timesteps)
+    let velocity = coefficients.velocity(sample, noise, timesteps: timesteps)
+    // Three roundings and two square roots that are one unit off in PyTorch.
+    let tolerance = 5 * 0x1p-24
+    #expect(relativeError(noisy.array(), try golden.floats("\(name)/add_noise")) <= tolerance)
+    #expect(relativeError(velocity.array(), try golden.floats("\(name)/velocity")) <= tolerance)
+    #expect(coefficients.target(.epsilon, sample, noise, timesteps: timesteps).array() == noise.array(Float.self))
+    #expect(coefficients.target(.sample, sample, noise, timesteps: timesteps).array() == sample.array(Float.self))
+    #expect(coefficients.target(.velocity, sample, noise, timesteps: timesteps).array() == velocity.array(Float.self))
+  }
+
+  @Test func signalToNoiseRatiosAreStableDiffusions() {
+    let schedule = NoiseSchedule(.stableDiffusion())
+    #expect(abs(schedule.signalToNoiseRatio(0) - 1175.44) < 0.01)
+    #expect(abs(schedule.signalToNoiseRatio(999) - 0.00468) < 0.00001)
+  }
+
+  @Test func aWalkForgetsTheOneBefore() throws {
+    let model = FakeModel()
+    var scheduler = try PNDMScheduler(.stableDiffusion())
+    func walk() throws -> [Float] {
+      try scheduler.setTimesteps(6)
+      var sample = model.wave(1)
+      for timestep in scheduler.timesteps {
+        sample = scheduler.step(model(sample, timestep), timestep: timestep, sample: sample) { _ in model.wave(0) }
+      }
+      return sample.array()
+    }
+    #expect(try walk() == walk())
+  }
+
+  @Test func impossibleStepCountsAreRefused() throws {
+    var ddim = DDIMScheduler(.stableDiffusion())
+    for count in [-1, 0, 1000, 1001] { #expect(throws: SchedulerError.self) { try ddim.setTimesteps(count) } }
+    try ddim.setTimesteps(999)
+    var config = SchedulerConfig.stableDiffusion()
+    config.skipPRKSteps = false
+    var pndm = try PNDMScheduler(config)
+    #expect(throws: SchedulerError.self) { try pndm.setTimesteps(3) }
+  }
+}
