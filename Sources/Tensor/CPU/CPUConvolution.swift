@@ -48,6 +48,7 @@ extension CPUBackend {
     let geometry = ImageColumns(x: x.shape, weight: dw.tensor.shape, out: gradient.shape, spec)
     let outChannels = dw.tensor.shape[3]
     let (x, gradient, target) = (x.host(name), gradient.host(name), dw.host(name))
+    if geometry.rowCount == 0 && dw.write == .overwrite { fill(0, into: dw.tensor) }
     forEachTile(geometry) { tile, workspace in
       let columns = unfold(x, geometry, tile, into: workspace)
       let firstPixel = tile.lowerBound * geometry.outWidth

@@ -19,36 +19,58 @@ extension CPUBackend {
     }
   }
 
-  /// Reorders axes: axis i of the output is axis `permutation[i]` of the input.
+  /// Reorders axes: axis i of the output is axis `permutation[i]` of the input. Types of any kind are moved.
   public func transpose(_ x: Tensor, _ permutation: [Int], into out: Destination) {
-    let (source, target) = (x.host("transpose"), out.host("transpose"))
-    let walk = TransposedAxes(x.shape, permutation)
-    forEachRow(walk.planes * walk.height, of: walk.width) { row, columns in
-      let (plane, y) = row.quotientAndRemainder(dividingBy: walk.height)
-      let from = source + walk.sourceOffset(ofPlane: plane) + y * walk.heightStride
-      let to = target + row * walk.width
-      if walk.widthStride == 1 {
-        store(columns, into: to, out.write) { from[$0] }
-      } else if out.write == .overwrite {
-        for column in columns { to[column] = from[column * walk.widthStride] }
-      } else {
-        for column in columns { to[column] += from[column * walk.widthStride] }
+    let target = out.tensor
+    require(x.dtype == target.dtype, "transpose: \(x.dtype) does not go into \(target.dtype)")
+    let axes = TransposedAxes(x.shape, permutation)
+    if out.write == .accumulate {
+      let (source, sums) = (x.host("transpose"), out.host("transpose"))
+      forEachTransposedRow(axes, source, sums) { sum, element in sum += element }
+    } else {
+      switch x.dtype.byteCount {
+      case 4: move(x, axes, to: target, as: UInt32.self)
+      case 2: move(x, axes, to: target, as: UInt16.self)
+      default: move(x, axes, to: target, as: UInt8.self)
       }
     }
   }
 
-  /// Enlarges [batch, h, w, channels] to the output's height and width; row y reads input row ⌊y·h/H⌋.
+  @inline(__always)
+  private func move<Bits: BitwiseCopyable>(_ x: Tensor, _ axes: TransposedAxes, to out: Tensor, as: Bits.Type) {
+    let (source, target) = (
+      UnsafeMutablePointer<Bits>(address: x.address), UnsafeMutablePointer<Bits>(address: out.address)
+    )
+    forEachTransposedRow(axes, source, target) { old, element in old = element }
+  }
+
+  @inline(__always)
+  private func forEachTransposedRow<Bits: BitwiseCopyable>(
+    _ axes: TransposedAxes, _ source: UnsafeMutablePointer<Bits>, _ target: UnsafeMutablePointer<Bits>,
+    _ put: (inout Bits, Bits) -> Void
+  ) {
+    forEachRow(axes.planes * axes.height, of: axes.width) { row, columns in
+      let (plane, y) = row.quotientAndRemainder(dividingBy: axes.height)
+      let from = source + axes.sourceOffset(ofPlane: plane) + y * axes.heightStride
+      let to = target + row * axes.width
+      for column in columns { put(&to[column], from[column * axes.widthStride]) }
+    }
+  }
+
+  /// Enlarges [batch, h, w, channels] to the output's height and width; row y reads input row ⌊y·h/H⌋. Types of any
+  /// kind are moved.
   public func upsampleNearest(_ x: Tensor, into out: Tensor) {
-    let (source, target) = (x.host("upsampleNearest"), out.host("upsampleNearest"))
-    let (height, width, channels) = (x.shape[1], x.shape[2], x.shape[3])
+    require(x.dtype == out.dtype, "upsampleNearest: \(x.dtype) does not go into \(out.dtype)")
+    let (height, width, pixelBytes) = (x.shape[1], x.shape[2], x.shape[3] * x.dtype.byteCount)
     let (newHeight, newWidth) = (out.shape[1], out.shape[2])
-    forEachChunk(out.shape[0] * newHeight, of: CPUBackend.rowsPerChunk(newWidth * channels)) { rows in
+    let (source, target) = (x.hostBytes, out.hostBytes)
+    forEachChunk(out.shape[0] * newHeight, of: CPUBackend.rowsPerChunk(newWidth * x.shape[3])) { rows in
       for row in rows {
         let (picture, y) = row.quotientAndRemainder(dividingBy: newHeight)
-        let from = source + (picture * height + y * height / newHeight) * width * channels
-        let to = target + row * newWidth * channels
+        let from = source + (picture * height + y * height / newHeight) * width * pixelBytes
+        let to = target + row * newWidth * pixelBytes
         for x in 0..<newWidth {
-          (to + x * channels).update(from: from + x * width / newWidth * channels, count: channels)
+          (to + x * pixelBytes).copyMemory(from: from + x * width / newWidth * pixelBytes, byteCount: pixelBytes)
         }
       }
     }
