@@ -1,0 +1,70 @@
+/// The autoencoder between pictures and latents (Kingma and Welling, 2014; Rombach et al., 2022).
+public struct AutoencoderKL: Sendable {
+  /// The options it was built from.
+  public let configuration: AutoencoderConfiguration
+
+  private let encoder: AutoencoderEncoder
+  private let decoder: AutoencoderDecoder
+  private let quantConvolution, postQuantConvolution: Convolution?
+
+  /// Builds the autoencoder with its parameters from `scope`.
+  public init(_ scope: Scope, _ configuration: AutoencoderConfiguration) throws {
+    self.configuration = configuration
+    let channels = configuration.latentChannels
+    encoder = try AutoencoderEncoder(scope["encoder"], configuration)
+    decoder = try AutoencoderDecoder(scope["decoder"], configuration)
+    quantConvolution =
+      configuration.usesQuantConvolution
+      ? try Convolution(scope["quant_conv"], 2 * channels, 2 * channels, kernel: 1) : nil
+    postQuantConvolution =
+      configuration.usesPostQuantConvolution
+      ? try Convolution(scope["post_quant_conv"], channels, channels, kernel: 1) : nil
+  }
+
+  /// The means and the logarithms of the variances of a picture's latents, side by side.
+  ///
+  /// - Parameter pixels: -1...1, [batch, height, width, inputChannels].
+  /// - Returns: [batch, height / downFactor, width / downFactor, 2 · latentChannels].
+  public func moments(_ pixels: Variable) -> Variable {
+    let moments = encoder(pixels)
+    return quantConvolution?(moments) ?? moments
+  }
+
+  /// The distribution of a picture's latents. Nothing is recorded: an autoencoder is not trained here.
+  ///
+  /// - Parameter pixels: -1...1, [batch, height, width, inputChannels].
+  public func encode(_ pixels: Tensor) -> LatentDistribution {
+    LatentDistribution(moments: withoutRecording { moments(Variable(pixels)).value })
+  }
+
+  /// Pictures of latents.
+  ///
+  /// - Parameter latents: as the encoder gives them, without the scaling factor, [batch, height, width, latentChannels].
+  /// - Returns: about -1...1, [batch, height · downFactor, width · downFactor, outputChannels].
+  public func decode(_ latents: Variable) -> Variable { decoder(postQuantConvolution?(latents) ?? latents) }
+}
+
+/// A normal distribution for each number of a latent.
+public struct LatentDistribution: Sendable {
+  /// The means, [batch, height, width, latentChannels].
+  public let mean: Tensor
+  /// The logarithms of the variances, [batch, height, width, latentChannels].
+  public let logVariance: Tensor
+
+  /// Keeps the standard deviations between 3e-7 and 22026, as diffusers does.
+  private static let range: ClosedRange<Float> = -30...20
+
+  /// Splits [batch, height, width, 2 · latentChannels] into means and logarithms of variances.
+  init(moments: Tensor) {
+    let channels = moments.shape[3] / 2
+    mean = moments.sliced(-1, 0..<channels)
+    let unbounded = moments.sliced(-1, channels..<2 * channels)
+    let bounded = unbounded.array(Float.self).map { min(max($0, Self.range.lowerBound), Self.range.upperBound) }
+    logVariance = Tensor(bounded, unbounded.shape, on: moments.backend)
+  }
+
+  /// A draw from the distribution.
+  ///
+  /// - Parameter noise: numbers of the unit normal distribution, shaped like `mean`.
+  public func sample(noise: Tensor) -> Tensor { mean + logVariance.affine(scale: 0.5).unary(.exp) * noise }
+}
