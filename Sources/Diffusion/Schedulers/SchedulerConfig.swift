@@ -134,12 +134,25 @@ extension SchedulerConfig {
 
   /// Reads scheduler_config.json.
   public init(contentsOf file: URL) throws(SchedulerError) {
+    let json: Data
     do {
-      self = try JSONDecoder().decode(SchedulerConfig.self, from: Data(contentsOf: file))
+      json = try Data(contentsOf: file)
+    } catch {
+      throw .unreadable(file: file.path, reason: error.localizedDescription)
+    }
+    try self.init(json: json, file: file.path)
+  }
+
+  /// Reads the contents of a scheduler_config.json.
+  ///
+  /// - Parameter file: the file's name, for error messages.
+  public init(json: Data, file: String) throws(SchedulerError) {
+    do {
+      self = try JSONDecoder().decode(SchedulerConfig.self, from: json)
     } catch let error as SchedulerError {
       throw error
     } catch {
-      throw .unreadable(file: file.path, reason: (error as? DecodingError)?.reason ?? error.localizedDescription)
+      throw .unreadable(file: file, reason: (error as? DecodingError)?.reason ?? error.localizedDescription)
     }
   }
 

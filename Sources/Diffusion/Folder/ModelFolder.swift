@@ -1,0 +1,174 @@
+import Foundation
+
+/// A folder that holds a Stable Diffusion model as diffusers writes it.
+///
+/// Opening reads and checks all configurations; weights and vocabulary are read when they are asked for.
+public struct ModelFolder: Sendable {
+  /// Where the folder is.
+  public let url: URL
+  /// The options of the UNet.
+  public let unetConfiguration: UNetConfiguration
+  /// The options of the text encoder.
+  public let textConfiguration: TextConfiguration
+  /// The options of the autoencoder.
+  public let autoencoderConfiguration: AutoencoderConfiguration
+  /// The noise schedule, and the sampler that the model's authors chose.
+  public let schedulerConfiguration: SchedulerConfig
+  /// The JSON files as they were read, by their paths inside the folder.
+  let documents: [String: Data]
+
+  static let indexFile = "model_index.json"
+  static let schedulerFile = "scheduler/scheduler_config.json"
+  static let tokenizerFolder = "tokenizer"
+
+  /// Opens a model's folder.
+  ///
+  /// - Throws: `ModelFolderError`, `ConfigurationError` or `SchedulerError`, which name the file and what is wrong.
+  public init(_ url: URL) throws {
+    guard url.isFolder else { throw ModelFolderError.notFolder(path: url.path(percentEncoded: false)) }
+    var documents: [String: Data] = [:]
+    for file in [Self.indexFile, Self.schedulerFile] + ModelPart.allCases.map(\.configurationFile) {
+      documents[file] = try Self.read(url.appending(path: file))
+    }
+    try self.init(url, documents: documents)
+  }
+
+  /// A folder whose JSON files are at hand.
+  init(_ url: URL, documents: [String: Data]) throws {
+    func document(_ file: String) throws -> (json: Data, file: String) {
+      let path = url.appending(path: file).path(percentEncoded: false)
+      guard let json = documents[file] else { throw ModelFolderError.missingFile(file: path) }
+      return (json, path)
+    }
+    self.url = url
+    let index = try document(Self.indexFile)
+    self.documents = documents.merging(
+      [Self.indexFile: try ModelIndex(index.json, file: index.file).json()], uniquingKeysWith: { $1 })
+    let unet = try document(ModelPart.unet.configurationFile)
+    unetConfiguration = try UNetConfiguration(json: unet.json, file: unet.file)
+    let text = try document(ModelPart.textEncoder.configurationFile)
+    textConfiguration = try TextConfiguration(json: text.json, file: text.file)
+    let autoencoder = try document(ModelPart.vae.configurationFile)
+    autoencoderConfiguration = try AutoencoderConfiguration(json: autoencoder.json, file: autoencoder.file)
+    let scheduler = try document(Self.schedulerFile)
+    schedulerConfiguration = try SchedulerConfig(json: scheduler.json, file: scheduler.file)
+    try checkFit()
+  }
+
+  private static func read(_ url: URL) throws -> Data {
+    let path = url.path(percentEncoded: false)
+    guard FileManager.default.fileExists(atPath: path) else { throw ModelFolderError.missingFile(file: path) }
+    do {
+      return try Data(contentsOf: url)
+    } catch {
+      throw ModelFolderError.unreadable(file: path, reason: error.localizedDescription)
+    }
+  }
+
+  private func checkFit() throws {
+    func misfit(_ reason: String) -> ModelFolderError {
+      .mismatch(folder: url.path(percentEncoded: false), reason: reason)
+    }
+    let width = textConfiguration.hiddenSize
+    for expected in unetConfiguration.crossAttentionWidth where expected != width {
+      throw misfit("the UNet attends to states of \(expected) numbers, the text encoder's have \(width)")
+    }
+    let channels = autoencoderConfiguration.latentChannels
+    guard unetConfiguration.outputChannels == channels else {
+      throw misfit("the UNet predicts \(unetConfiguration.outputChannels) channels, latents have \(channels)")
+    }
+  }
+}
+
+// MARK: - Loading the parts
+
+extension ModelFolder {
+  /// Reads the UNet.
+  ///
+  /// - Parameter trainable: which parameters, by name, get gradients; none unless told otherwise.
+  /// - Throws: `ModelFolderError`, `SafetensorsError` or `FileError`.
+  public func loadUNet(
+    on backend: any Backend, trainable: @escaping (String) -> Bool = { _ in false }
+  ) throws -> (model: UNet2DConditionModel, parameters: ParameterStore) {
+    try ParameterStore.build(on: backend, trainable: trainable, from: StoredWeights(.unet, in: url), makeUNet)
+  }
+
+  /// Reads the text encoder.
+  ///
+  /// - Parameter trainable: which parameters, by name, get gradients; none unless told otherwise.
+  /// - Throws: `ModelFolderError`, `SafetensorsError` or `FileError`.
+  public func loadTextEncoder(
+    on backend: any Backend, trainable: @escaping (String) -> Bool = { _ in false }
+  ) throws -> (model: TextEncoder, parameters: ParameterStore) {
+    try ParameterStore.build(
+      on: backend, trainable: trainable, from: StoredWeights(.textEncoder, in: url), makeTextEncoder)
+  }
+
+  /// Reads the autoencoder.
+  ///
+  /// - Parameter trainable: which parameters, by name, get gradients; none unless told otherwise.
+  /// - Throws: `ModelFolderError`, `SafetensorsError` or `FileError`.
+  public func loadAutoencoder(
+    on backend: any Backend, trainable: @escaping (String) -> Bool = { _ in false }
+  ) throws -> (model: AutoencoderKL, parameters: ParameterStore) {
+    try ParameterStore.build(
+      on: backend, trainable: trainable, from: StoredWeights(.vae, in: url), makeAutoencoder)
+  }
+
+  /// Reads the tokenizer.
+  ///
+  /// - Throws: `TokenizerError`, or `ModelFolderError` where it does not go with the text encoder.
+  public func loadTokenizer() throws -> CLIPTokenizer {
+    let tokenizer = try CLIPTokenizer(contentsOf: url.appending(path: Self.tokenizerFolder))
+    func misfit(_ reason: String) -> ModelFolderError {
+      .mismatch(folder: url.path(percentEncoded: false), reason: reason)
+    }
+    guard tokenizer.vocabularyCount <= textConfiguration.vocabularySize else {
+      throw misfit(
+        "the tokenizer has \(tokenizer.vocabularyCount) ids, the text encoder \(textConfiguration.vocabularySize)")
+    }
+    guard tokenizer.maximumLength <= textConfiguration.maximumLength else {
+      throw misfit(
+        "the tokenizer gives \(tokenizer.maximumLength) ids, the text encoder takes \(textConfiguration.maximumLength)")
+    }
+    return tokenizer
+  }
+
+  /// The parameters that a part calls for, by their names in the files; nothing but the configuration is read.
+  public func specifications(of part: ModelPart) throws -> [ParameterSpecification] {
+    switch part {
+    case .unet: try ParameterStore.specifications(makeUNet)
+    case .textEncoder: try ParameterStore.specifications(makeTextEncoder)
+    case .vae: try ParameterStore.specifications(makeAutoencoder)
+    }
+  }
+
+  /// The types that a part's numbers are stored as.
+  ///
+  /// - Throws: `ModelFolderError` where there are no weights.
+  public func storedTypes(of part: ModelPart) throws -> Set<StoredType> {
+    try StoredWeights(part, in: url).storedTypes
+  }
+
+  /// Builds the UNet under a scope.
+  func makeUNet(_ scope: Scope) throws -> UNet2DConditionModel {
+    try UNet2DConditionModel(
+      scope, unetConfiguration,
+      timestepCount: schedulerConfiguration.trainTimestepCount ?? UNet2DConditionModel.standardTimestepCount)
+  }
+
+  /// Builds the text encoder under a scope.
+  func makeTextEncoder(_ scope: Scope) throws -> TextEncoder { try TextEncoder(scope, textConfiguration) }
+
+  /// Builds the autoencoder under a scope.
+  func makeAutoencoder(_ scope: Scope) throws -> AutoencoderKL { try AutoencoderKL(scope, autoencoderConfiguration) }
+}
+
+extension URL {
+  /// Whether a folder stands there, or a link to one.
+  var isFolder: Bool {
+    let path = resolvingSymlinksInPath().path(percentEncoded: false)
+    let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+    return attributes?[.type] as? FileAttributeType == .typeDirectory
+  }
+}
