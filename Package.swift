@@ -40,9 +40,13 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: safe),
+    .target(name: "OperationCatalogue", dependencies: ["Tensor"], swiftSettings: safe),
     .target(name: "TestSupport", dependencies: ["Tensor"], path: "Tests/TestSupport", swiftSettings: plain),
     .testTarget(name: "FixtureTests", dependencies: ["TestSupport"], swiftSettings: plain),
-    .testTarget(name: "TensorTests", dependencies: ["Tensor", "TestSupport"], swiftSettings: plain),
+    .testTarget(
+      name: "TensorTests", dependencies: ["OperationCatalogue", "Tensor", "TestSupport"], swiftSettings: plain),
+    .testTarget(
+      name: "AutogradTests", dependencies: ["Autograd", "OperationCatalogue", "TestSupport"], swiftSettings: plain),
     .testTarget(name: "ImagesTests", dependencies: ["Images", "TestSupport"], swiftSettings: plain),
     .testTarget(name: "DreamBoothTests", dependencies: ["DreamBooth", "Images", "TestSupport"], swiftSettings: plain),
     .testTarget(name: "DiffusionTests", dependencies: ["Diffusion", "TestSupport"], swiftSettings: plain),

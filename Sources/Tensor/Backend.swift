@@ -27,7 +27,7 @@ public protocol Backend: AnyObject, Sendable {
 
   /// Sets every element.
   func fill(_ value: Float, into out: Tensor)
-  /// Converts between types, or copies where they agree.
+  /// Converts to a floating-point type, or copies where the types agree.
   func cast(_ x: Tensor, into out: Destination)
   /// Applies a function to every element.
   func unary(_ operation: UnaryOperation, _ x: Tensor, into out: Destination)

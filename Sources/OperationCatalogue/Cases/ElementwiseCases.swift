@@ -1,0 +1,131 @@
+import Tensor
+
+extension OperationCatalogue {
+  static var elementwise: [OperationCase] { fills + casts + unaries + binaries + affines }
+
+  /// A function of every element.
+  public static func unary(_ operation: UnaryOperation, _ shape: Shape, _ dtype: DType = .float32) -> OperationCase {
+    OperationCase(
+      .unary, "\(operation.rawValue) \(shape) \(dtype)",
+      operands: [Operand(shape, dtype, operation.domain)], outputs: [Output(shape, dtype)],
+      flops: shape.count,
+      run: { backend, operands, outputs in backend.unary(operation, operands[0], into: outputs[0]) },
+      reference: { [$0[0].map { Reference.unary(operation, $0) }] })
+  }
+
+  /// A function of pairs of elements.
+  public static func binary(
+    _ operation: BinaryOperation, _ a: Shape, _ b: Shape, _ dtype: DType = .float32
+  ) -> OperationCase {
+    let broadcast = Broadcast(a, b, operation: operation.rawValue)
+    let first: Distribution = .normal(deviation: 3)
+    let second: Distribution = operation == .divide ? .uniform(0.5...2) : .normal()
+    return OperationCase(
+      .binary, "\(operation.rawValue) \(a) \(b) \(dtype)",
+      operands: [Operand(a, dtype, first), Operand(b, dtype, second)], outputs: [Output(broadcast.shape, dtype)],
+      flops: broadcast.shape.count,
+      run: { backend, operands, outputs in
+        backend.binary(operation, operands[0], operands[1], broadcast, into: outputs[0])
+      },
+      reference: { [Reference.binary(operation, $0[0], $0[1], broadcast.shape)] })
+  }
+
+  /// A linear function of every element.
+  public static func affine(
+    _ shape: Shape, scale: Float, shift: Float, _ dtype: DType = .float32
+  ) -> OperationCase {
+    OperationCase(
+      .affine, "\(scale) \(shift) \(shape) \(dtype)",
+      operands: [Operand(shape, dtype)], outputs: [Output(shape, dtype)], flops: 2 * shape.count,
+      run: { backend, operands, outputs in
+        backend.affine(operands[0], scale: scale, shift: shift, into: outputs[0])
+      },
+      reference: { [$0[0].map { Bounded(Double(scale)) * $0 + Bounded(Double(shift)) }] })
+  }
+
+  /// A conversion to a floating-point type, or a copy.
+  public static func cast(_ shape: Shape, from: DType, to: DType) -> OperationCase {
+    let distribution: Distribution =
+      switch from {
+      case .int32: .integers(-60_000..<60_000)
+      case .uint8: .integers(0..<256)
+      default: .normal()
+      }
+    return OperationCase(
+      .cast, "\(shape) \(from) to \(to)",
+      operands: [Operand(shape, from, distribution)],
+      outputs: [Output(shape, to, to.isFloatingPoint ? .either : .overwrite)], flops: 0, isMovement: true,
+      run: { backend, operands, outputs in backend.cast(operands[0], into: outputs[0]) },
+      reference: { [$0[0]] })
+  }
+
+  /// Every element set to one value.
+  public static func fill(_ shape: Shape, _ value: Float, _ dtype: DType = .float32) -> OperationCase {
+    OperationCase(
+      .fill, "\(value) \(shape) \(dtype)", operands: [], outputs: [Output(shape, dtype, .overwrite)], flops: 0,
+      isMovement: true,
+      run: { backend, _, outputs in backend.fill(value, into: outputs[0].tensor) },
+      reference: { _ in
+        [Values(shape, Array(repeating: Bounded(dtype.rounded(Double(value))), count: shape.count))]
+      })
+  }
+
+  private static var fills: [OperationCase] {
+    DType.allCases.map { fill([3, 7], 3, $0) }
+      + [fill([0], 1), fill([1], -0.1), fill([1001], 0.1, .bfloat16), fill([13], 0.1, .float16)]
+  }
+
+  private static var casts: [OperationCase] {
+    DType.allCases.flatMap { from in
+      DType.allCases.filter { $0.isFloatingPoint || $0 == from }.map { cast([3, 43], from: from, to: $0) }
+    }
+      + [
+        cast([0], from: .float32, to: .float16), cast([1], from: .bfloat16, to: .float32),
+        cast([70_001], from: .float32, to: .bfloat16),
+      ]
+  }
+
+  private static var unaries: [OperationCase] {
+    UnaryOperation.allCases.flatMap { operation in
+      [
+        unary(operation, [1]), unary(operation, [3, 5, 7]), unary(operation, [64]), unary(operation, [0, 4]),
+        unary(operation, [37], .float16), unary(operation, [41], .bfloat16),
+      ]
+    } + [unary(.silu, [70_001]), unary(.gelu, [2, 4099], .bfloat16)]
+  }
+
+  private static var binaries: [OperationCase] {
+    let patterns: [(Shape, Shape)] = [
+      ([1], [1]), ([3, 37], [3, 37]), ([2, 5, 7, 3], [3]), ([2, 5, 7, 3], [2, 1, 1, 3]), ([3], [2, 3]),
+      ([2, 1, 3], [1, 4, 1]), ([], [5]), ([9], []), ([2, 3, 4], [2, 3, 1]), ([2, 3, 4, 5], [1, 3, 1, 5]),
+      ([2, 1, 4, 1], [3, 1, 5]), ([0, 3], [3]),
+    ]
+    return BinaryOperation.allCases.flatMap { operation in
+      patterns.map { binary(operation, $0, $1) } + [
+        binary(operation, [19], [19], .float16), binary(operation, [2, 3, 8], [8], .bfloat16),
+      ]
+    } + [binary(.add, [70_001], [70_001]), binary(.multiply, [2, 64, 64, 9], [9])]
+  }
+
+  private static var affines: [OperationCase] {
+    [
+      affine([1], scale: 2, shift: 1), affine([3, 43], scale: -0.3, shift: 0), affine([129], scale: 0, shift: 0.7),
+      affine([0], scale: 1, shift: 1), affine([70_001], scale: 0.18215, shift: -1),
+      affine([31], scale: 1.7, shift: 0.1, .float16), affine([33], scale: 1.7, shift: 0.1, .bfloat16),
+    ]
+  }
+}
+
+extension UnaryOperation {
+  /// Numbers that cover where the function is used, saturation included, without overflowing half precision.
+  var domain: Distribution {
+    switch self {
+    case .negate, .square: .normal(deviation: 4)
+    case .squareRoot, .log: .uniform(0.01...4)
+    case .reciprocal: .uniform(0.25...4)
+    case .exp: .normal(deviation: 2)
+    case .sin, .cos: .uniform(-1000...1000)
+    case .sigmoid, .silu, .gelu, .quickGELU: .normal(deviation: 8)
+    }
+  }
+}

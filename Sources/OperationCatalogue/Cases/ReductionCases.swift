@@ -1,0 +1,58 @@
+import Tensor
+
+extension OperationCatalogue {
+  static var reductions: [OperationCase] { sums + losses }
+
+  /// The sum over the middle of three axes.
+  public static func sum(
+    _ outer: Int, _ count: Int, _ inner: Int, scale: Float = 1, _ dtype: DType = .float32
+  ) -> OperationCase {
+    OperationCase(
+      .sum, "[\(outer), \(count), \(inner)] times \(scale) \(dtype)",
+      operands: [Operand([outer, count, inner], dtype)], outputs: [Output([outer, inner], dtype)],
+      flops: outer * count * inner,
+      run: { backend, operands, outputs in
+        backend.sum(operands[0], outer: outer, count: count, inner: inner, scale: scale, into: outputs[0])
+      },
+      reference: { [Reference.sum($0[0], scale: Bounded(Double(scale)))] })
+  }
+
+  /// The mean squared difference of every sample.
+  public static func meanSquaredError(_ samples: Int, _ count: Int, _ dtype: DType = .float32) -> OperationCase {
+    let shape: Shape = [samples, count]
+    return OperationCase(
+      .meanSquaredError, "\(shape) \(dtype)",
+      operands: [Operand(shape, dtype), Operand(shape, dtype)], outputs: [Output([samples])], flops: 3 * shape.count,
+      run: { backend, operands, outputs in backend.meanSquaredError(operands[0], operands[1], into: outputs[0]) },
+      reference: { [Reference.meanSquaredError($0[0], $0[1])] })
+  }
+
+  /// The derivative of the mean squared difference.
+  public static func meanSquaredErrorBackward(
+    _ samples: Int, _ count: Int, _ dtype: DType = .float32
+  ) -> OperationCase {
+    let shape: Shape = [samples, count]
+    return OperationCase(
+      .meanSquaredErrorBackward, "\(shape) \(dtype)",
+      operands: [Operand(shape, dtype), Operand(shape, dtype), Operand([samples])], outputs: [Output(shape, dtype)],
+      flops: 3 * shape.count,
+      run: { backend, operands, outputs in
+        backend.meanSquaredErrorBackward(operands[0], operands[1], operands[2], into: outputs[0])
+      },
+      reference: { [Reference.meanSquaredErrorBackward($0[0], $0[1], $0[2])] })
+  }
+
+  private static var sums: [OperationCase] {
+    [
+      sum(1, 1, 1), sum(1, 1000, 1), sum(1, 7, 1), sum(4, 9, 5), sum(1, 33, 320), sum(3, 7, 1, scale: -0.5),
+      sum(2, 1, 3), sum(2, 64, 17, scale: 1 / 64), sum(1, 70_001, 1, scale: 1 / 70_001), sum(1, 4099, 3),
+      sum(0, 3, 2), sum(2, 0, 3), sum(3, 41, 7, .float16), sum(1, 999, 1, scale: 0.01, .bfloat16),
+    ]
+  }
+
+  private static var losses: [OperationCase] {
+    let shapes = [(1, 1), (1, 77), (3, 64), (2, 4099), (1, 70_001), (0, 5)]
+    return shapes.flatMap { [meanSquaredError($0, $1), meanSquaredErrorBackward($0, $1)] }
+      + [DType.float16, .bfloat16].flatMap { [meanSquaredError(2, 37, $0), meanSquaredErrorBackward(2, 37, $0)] }
+  }
+}

@@ -1,0 +1,79 @@
+import Tensor
+
+/// The computing requirements of `Backend`; the raw values are the methods' names.
+public enum Primitive: String, Sendable, CaseIterable {
+  case fill, cast, unary, binary, affine
+  case transpose, copyBlocks, upsampleNearest, upsampleNearestBackward
+  case sum, meanSquaredError, meanSquaredErrorBackward
+  case matrixProduct
+  case convolution, convolutionBackwardInput, convolutionBackwardWeight
+  case groupNorm, groupNormBackward, layerNorm, layerNormBackward
+  case attention, attentionBackward
+  case geglu, gegluBackward, gather, gatherBackward
+  case uniform, normal
+  case sumOfSquares, clippingFactor, adamW
+}
+
+/// One primitive with one set of extents: everything that tests and benchmarks need to know about it.
+public struct OperationCase: Sendable, CustomStringConvertible {
+  /// The primitive that is called.
+  public let primitive: Primitive
+  /// What sets this case apart from others of the primitive.
+  public let name: String
+  /// The inputs.
+  public let operands: [Operand]
+  /// The outputs.
+  public let outputs: [Output]
+  /// Whether numbers are moved or converted but not computed with, so that any type can be expected to work.
+  public let isMovement: Bool
+  /// Multiplications and additions, by the textbook formula.
+  public let flops: Int
+  /// Calls the backend; tensors come in the order of `operands` and `outputs`.
+  public let run: @Sendable (_ backend: any Backend, _ operands: [Tensor], _ outputs: [Destination]) -> Void
+  /// The same by naive loops, without looking at any backend.
+  public let reference: @Sendable (_ operands: [Values]) -> [Values]
+
+  /// A case.
+  public init(
+    _ primitive: Primitive, _ name: String, operands: [Operand], outputs: [Output], flops: Int,
+    isMovement: Bool = false,
+    run: @escaping @Sendable (_ backend: any Backend, _ operands: [Tensor], _ outputs: [Destination]) -> Void,
+    reference: @escaping @Sendable (_ operands: [Values]) -> [Values]
+  ) {
+    self.primitive = primitive
+    self.name = name
+    self.operands = operands
+    self.outputs = outputs
+    self.flops = flops
+    self.isMovement = isMovement
+    self.run = run
+    self.reference = reference
+  }
+
+  /// The primitive and what is special about the case.
+  public var description: String { "\(primitive.rawValue) \(name)" }
+
+  /// The bytes that must be read and written at least.
+  public var bytes: Int {
+    operands.reduce(0) { $0 + $1.shape.count * $1.dtype.byteCount }
+      + outputs.reduce(0) { $0 + $1.shape.count * $1.dtype.byteCount }
+  }
+
+  /// The elements of all operands, the same on every call.
+  public func operandValues() -> [Values] {
+    var values: [Values] = []
+    let seed = description.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+    for (index, operand) in operands.enumerated() {
+      values.append(operand.values(seed: seed &+ UInt64(index), after: values))
+    }
+    return values
+  }
+}
+
+/// Every case of every primitive.
+public enum OperationCatalogue {
+  /// The cases that a backend must pass, by family.
+  public static let all: [OperationCase] =
+    elementwise + movement + reductions + matrixProducts + convolutions + normalizations + attentions + embeddings
+    + randomNumbers + optimizer
+}

@@ -1,0 +1,101 @@
+import Foundation
+import OperationCatalogue
+import Tensor
+import TestSupport
+import Testing
+
+extension Device {
+  /// Whether the device computes in the types of a case. The CPU moves and converts half types but computes in Float32.
+  func supports(_ operation: OperationCase) -> Bool {
+    switch self {
+    case .cpu:
+      operation.isMovement
+        || (operation.operands.map(\.dtype) + operation.outputs.map(\.dtype)).allSatisfy {
+          $0 != .float16 && $0 != .bfloat16
+        }
+    }
+  }
+}
+
+@Suite struct ConformanceTests {
+  /// Every case on every device in every way of writing, poisoned and guarded.
+  @Test(arguments: Primitive.allCases)
+  func agreesWithTheReference(_ primitive: Primitive) {
+    for operation in OperationCatalogue.all where operation.primitive == primitive {
+      let operands = operation.operandValues()
+      let reference = operation.reference(operands)
+      for device in Device.allCases where device.supports(operation) {
+        for mode in WriteMode.modes(of: operation) {
+          operation.check(on: device.backend, mode, operands: operands, reference: reference)
+        }
+      }
+    }
+  }
+
+  /// The null backend takes every call and writes nothing.
+  @Test func nullBackendTakesEveryCall() {
+    let backend = NullBackend()
+    for operation in OperationCatalogue.all {
+      let operands = operation.operands.map { Tensor(empty: $0.shape, dtype: $0.dtype, on: backend) }
+      let outputs = operation.outputs.map { Tensor(empty: $0.shape, dtype: $0.dtype, on: backend) }
+      operation.run(backend, operands, outputs.map { .overwrite($0) })
+      #expect(outputs.allSatisfy { $0.numbers().allSatisfy { $0 == 0 } })
+    }
+    #expect(backend.memory.live == 0)
+  }
+}
+
+@Suite struct CatalogueTests {
+  /// Requirements that are not operations; `MemoryTests` covers them.
+  private static let memoryRequirements: Set = ["allocate", "release", "upload", "download", "synchronize"]
+
+  @Test func everyRequirementOfTheBackendIsAPrimitive() throws {
+    let source = URL(filePath: #filePath).deletingLastPathComponent()
+      .appending(path: "../../../Sources/Tensor/Backend.swift")
+    let text = try String(contentsOf: source, encoding: .utf8)
+    let requirements = text.matches(of: /\n  func (\w+)\(/).map { String($0.output.1) }
+    #expect(requirements.count == Set(requirements).count)
+    #expect(Set(requirements) == Set(Primitive.allCases.map(\.rawValue)).union(Self.memoryRequirements))
+  }
+
+  @Test func everyPrimitiveHasCases() {
+    let covered = Set(OperationCatalogue.all.map(\.primitive))
+    #expect(covered == Set(Primitive.allCases))
+  }
+
+  @Test(arguments: Device.allCases)
+  func everyDeviceComputesEveryPrimitive(_ device: Device) {
+    let computed = Set(OperationCatalogue.all.filter(device.supports).map(\.primitive))
+    #expect(computed == Set(Primitive.allCases))
+  }
+
+  @Test func everyElementwiseFunctionHasCases() {
+    let names = OperationCatalogue.all.map(\.description)
+    for operation in UnaryOperation.allCases {
+      #expect(names.contains { $0.hasPrefix("unary \(operation.rawValue) ") })
+    }
+    for operation in BinaryOperation.allCases {
+      #expect(names.contains { $0.hasPrefix("binary \(operation.rawValue) ") })
+    }
+  }
+
+  @Test func namesAreUnique() {
+    let names = OperationCatalogue.all.map(\.description)
+    let repeated = Dictionary(grouping: names, by: { $0 }).filter { $1.count > 1 }.keys
+    #expect(repeated.isEmpty)
+  }
+
+  /// A bound that grew large would let wrong kernels pass. Errors are measured by the largest element or, where
+  /// everything cancels, by the size of the inputs, which is about 1.
+  @Test func tolerancesAreTight() {
+    for operation in OperationCatalogue.all {
+      let limit = max(1e-3, 4 * (operation.operands.map(\.dtype.unitRoundoff).max() ?? 0))
+      for (output, values) in zip(operation.outputs, operation.reference(operation.operandValues())) {
+        #expect(values.shape.count == output.shape.count, "\(operation)")
+        let largest = values.elements.map { abs($0.value) }.max() ?? 0
+        let loosest = values.elements.map(\.error).max() ?? 0
+        #expect(loosest <= limit * max(largest, 1), "\(operation): ± \(loosest) of \(largest)")
+      }
+    }
+  }
+}
