@@ -24,7 +24,7 @@ public struct OperationCase: Sendable, CustomStringConvertible {
   public let operands: [Operand]
   /// The outputs.
   public let outputs: [Output]
-  /// Whether numbers are moved or converted but not computed with, so that any type can be expected to work.
+  /// Whether numbers are moved or converted but not computed with, unless they are added to others.
   public let isMovement: Bool
   /// Multiplications and additions, by the textbook formula.
   public let flops: Int

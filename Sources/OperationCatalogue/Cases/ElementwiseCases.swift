@@ -54,7 +54,7 @@ extension OperationCatalogue {
     return OperationCase(
       .cast, "\(shape) \(from) to \(to)",
       operands: [Operand(shape, from, distribution)],
-      outputs: [Output(shape, to, to.isFloatingPoint ? .either : .overwrite)], flops: 0, isMovement: true,
+      outputs: [Output(shape, to, .writable(to))], flops: 0, isMovement: true,
       run: { backend, operands, outputs in backend.cast(operands[0], into: outputs[0]) },
       reference: { [$0[0]] })
   }

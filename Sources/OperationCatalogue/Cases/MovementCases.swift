@@ -8,7 +8,8 @@ extension OperationCatalogue {
     let out = Shape(permutation.map { shape[$0] })
     return OperationCase(
       .transpose, "\(shape) \(permutation) \(dtype)",
-      operands: [Operand(shape, dtype)], outputs: [Output(out, dtype)], flops: 0,
+      operands: [Operand(shape, dtype, .numbers(dtype))], outputs: [Output(out, dtype, .writable(dtype))], flops: 0,
+      isMovement: true,
       run: { backend, operands, outputs in backend.transpose(operands[0], permutation, into: outputs[0]) },
       reference: { [$0[0].transposed(permutation)] })
   }
@@ -35,7 +36,8 @@ extension OperationCatalogue {
     let out: Shape = [shape[0], height, width, shape[3]]
     return OperationCase(
       .upsampleNearest, "\(shape) to \(height)x\(width) \(dtype)",
-      operands: [Operand(shape, dtype)], outputs: [Output(out, dtype, .overwrite)], flops: 0,
+      operands: [Operand(shape, dtype, .numbers(dtype))], outputs: [Output(out, dtype, .overwrite)], flops: 0,
+      isMovement: true,
       run: { backend, operands, outputs in backend.upsampleNearest(operands[0], into: outputs[0].tensor) },
       reference: { [Reference.upsampleNearest($0[0], height, width)] })
   }
@@ -92,9 +94,8 @@ extension OperationCatalogue {
       ([1, 3, 3, 2], 7, 8), ([1, 5, 2, 1], 5, 5), ([1, 16, 16, 33], 32, 32), ([0, 2, 2, 3], 4, 4),
     ]
     return patterns.flatMap { [upsampleNearest($0, to: $1, $2), upsampleNearestBackward($0, to: $1, $2)] }
-      + [DType.float16, .bfloat16].flatMap {
-        [upsampleNearest([2, 3, 4, 5], to: 6, 7, $0), upsampleNearestBackward([2, 3, 4, 5], to: 6, 7, $0)]
-      }
+      + DType.allCases.map { upsampleNearest([2, 3, 4, 5], to: 6, 7, $0) }
+      + [DType.float16, .bfloat16].map { upsampleNearestBackward([2, 3, 4, 5], to: 6, 7, $0) }
   }
 }
 
@@ -103,4 +104,9 @@ extension Distribution {
   static func numbers(_ dtype: DType) -> Distribution {
     dtype.isFloatingPoint ? .normal() : .integers(0..<256)
   }
+}
+
+extension Output.Mode {
+  /// Whole numbers are only ever replaced.
+  static func writable(_ dtype: DType) -> Output.Mode { dtype.isFloatingPoint ? .either : .overwrite }
 }
