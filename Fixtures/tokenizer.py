@@ -1,7 +1,7 @@
 """Small CLIP tokenizers and the ids that transformers gives for difficult text.
 
 CLIP's own vocabulary is not needed: `transformers.CLIPTokenizer` builds the same pipeline round any
-vocabulary. One is trained here on a few sentences in many scripts and laid out as CLIP's is: 256 bytes,
+vocabulary. One is made here from a few sentences in many scripts and laid out as CLIP's is: 256 bytes,
 256 bytes at the end of a word, merges, and the two markers.
 
 `tokenizer/` holds four folders as users have them: `sd1` (vocab.json and merges.txt, markers found in any
@@ -10,12 +10,13 @@ of every kind), and `holes`, whose vocabulary lacks some bytes. `tokenizer.json`
 each folder, the ids of every text, and prompts with their padded ids.
 """
 
+import collections
 import json
 import random
 import shutil
 import unicodedata
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import AddedToken, pre_tokenizers
 from transformers import CLIPTokenizer
 
 import common
@@ -91,22 +92,31 @@ def is_old_enough(text):
 
 
 def vocabulary_and_merges():
-    """A vocabulary in CLIP's layout and the merges that belong to it."""
-    trained = Tokenizer(models.BPE(end_of_word_suffix="</w>", continuing_subword_prefix=""))
-    trained.normalizer = normalizers.Sequence(
-        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()])
-    words = Regex(r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+")
-    trained.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(words, behavior="removed", invert=True), pre_tokenizers.ByteLevel(add_prefix_space=False)])
-    trained.decoder = decoders.ByteLevel()
+    """A vocabulary in CLIP's layout and the merges that belong to it.
+
+    The trainer of the tokenizers library breaks ties differently from run to run, so the merges are chosen here: each
+    time the most frequent pair, the first by its symbols among equals.
+    """
+    pipeline = CLIPTokenizer().backend_tokenizer
+    words = collections.Counter(
+        word for line in CORPUS
+        for word, _ in pipeline.pre_tokenizer.pre_tokenize_str(pipeline.normalizer.normalize_str(line)))
+    parts = {word: [*word[:-1], word[-1] + "</w>"] for word in words}
+    merges = []
+    while len(merges) < 800:
+        pairs = collections.Counter()
+        for word, symbols in parts.items():
+            for pair in zip(symbols, symbols[1:]):
+                pairs[pair] += words[word]
+        first, second = min(pairs, key=lambda pair: (-pairs[pair], pair))
+        merges.append((first, second))
+        for symbols in parts.values():
+            for index in range(len(symbols) - 1):
+                if symbols[index:index + 2] == [first, second]:
+                    symbols[index:index + 2] = [first + second]
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    trainer = trainers.BpeTrainer(vocab_size=1400, end_of_word_suffix="</w>", initial_alphabet=alphabet, show_progress=False)
-    trained.train_from_iterator(CORPUS, trainer)
-    merges = [tuple(merge) for merge in json.loads(trained.to_str())["model"]["merges"]]
     symbols = alphabet + [symbol + "</w>" for symbol in alphabet]
-    for first, second in merges:
-        if first + second not in symbols:
-            symbols.append(first + second)
+    symbols += dict.fromkeys(first + second for first, second in merges if first + second not in symbols)
     return {symbol: index for index, symbol in enumerate(symbols + [BOS, EOS])}, merges
 
 

@@ -35,7 +35,9 @@ struct TokenizerFolder {
   private mutating func readVocabularyAndMerges(_ folder: URL) throws(TokenizerError) {
     let vocabularyFile = folder.appending(path: "vocab.json")
     let mergesFile = folder.appending(path: "merges.txt")
-    guard let vocabulary: [String: Int] = try readJSON(vocabularyFile), let text = try readFile(mergesFile) else {
+    guard let vocabulary: [String: Int] = try readJSON(vocabularyFile),
+      let text = try readFile(mergesFile).map(Array.init)
+    else {
       throw .noVocabulary(folder: folder.path)
     }
     self.vocabulary = vocabulary
