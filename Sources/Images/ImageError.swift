@@ -12,6 +12,8 @@ public enum ImageError: Error, Hashable, Sendable {
   case unsupportedFormat(file: String, format: ImageFormat)
   /// The picture claims more pixels than the limit allows.
   case tooLarge(file: String, width: Int, height: Int, maximumPixels: Int)
+  /// One side of the picture is many times longer than the other.
+  case tooNarrow(file: String, width: Int, height: Int, maximumAspectRatio: Int)
   /// The file ends before its last pixel or chunk.
   case truncated(file: String, format: ImageFormat)
   /// The content breaks the rules of its format.
@@ -34,6 +36,8 @@ extension ImageError: CustomStringConvertible {
       "\(file): is a \(format.rawValue) file, which is not supported; convert it to PNG or JPEG"
     case .tooLarge(let file, let width, let height, let maximumPixels):
       "\(file): claims \(width)x\(height) pixels, more than the limit of \(maximumPixels); scale it down"
+    case .tooNarrow(let file, let width, let height, let maximumAspectRatio):
+      "\(file): has \(width)x\(height) pixels, one side more than \(maximumAspectRatio) times the other; crop it"
     case .truncated(let file, let format):
       "\(file): the \(format.rawValue) file ends early; copy or download it again"
     case .corrupt(let file, let format, let reason):

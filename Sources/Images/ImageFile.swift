@@ -5,14 +5,27 @@ import Tensor
 public struct ImageLimits: Sendable, Hashable {
   /// The largest accepted width times height.
   public var maximumPixels: Int
+  /// The largest accepted quotient of the longer and the shorter side. A line of one pixel, resized to a training
+  /// picture's height, would fill the memory.
+  public var maximumAspectRatio: Int
 
-  /// Limits with the given number of pixels.
-  public init(maximumPixels: Int) {
+  /// Limits of the given numbers.
+  public init(maximumPixels: Int = 1 << 27, maximumAspectRatio: Int = 64) {
     self.maximumPixels = maximumPixels
+    self.maximumAspectRatio = maximumAspectRatio
   }
 
   /// 134 million pixels: above any camera in common use, and 400 MB as RGB.
-  public static let standard = ImageLimits(maximumPixels: 1 << 27)
+  public static let standard = ImageLimits()
+
+  func check(width: Int, height: Int, file: String) throws(ImageError) {
+    guard width * height <= maximumPixels else {
+      throw .tooLarge(file: file, width: width, height: height, maximumPixels: maximumPixels)
+    }
+    guard max(width, height) <= min(width, height) * maximumAspectRatio else {
+      throw .tooNarrow(file: file, width: width, height: height, maximumAspectRatio: maximumAspectRatio)
+    }
+  }
 }
 
 extension Image {

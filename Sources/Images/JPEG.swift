@@ -23,9 +23,7 @@ enum JPEG {
 
       try check(jpeg_reader_read_header(reader))
       let (width, height) = (Int(reader.pointee.jpeg.image_width), Int(reader.pointee.jpeg.image_height))
-      guard width * height <= limits.maximumPixels else {
-        throw .tooLarge(file: name, width: width, height: height, maximumPixels: limits.maximumPixels)
-      }
+      try limits.check(width: width, height: height, file: name)
       let channels = Int(reader.pointee.jpeg.num_components)
       guard [1, 3, 4].contains(channels) else {
         throw .corrupt(file: name, format: .jpeg, reason: "\(channels) colour channels")

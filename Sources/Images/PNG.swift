@@ -43,9 +43,7 @@ public enum PNG {
       try check(png_reader_read_header(reader, largestMetadataChunk))
       let (png, info) = (reader.pointee.png, reader.pointee.info)
       let (width, height) = (Int(png_get_image_width(png, info)), Int(png_get_image_height(png, info)))
-      guard width * height <= limits.maximumPixels else {
-        throw .tooLarge(file: name, width: width, height: height, maximumPixels: limits.maximumPixels)
-      }
+      try limits.check(width: width, height: height, file: name)
       guard png_get_rowbytes(png, info) * height / largestCompressionRatio <= file.count else {
         throw .truncated(file: name, format: .png)
       }

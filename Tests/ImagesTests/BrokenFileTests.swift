@@ -60,6 +60,33 @@ import Testing
     }
   }
 
+  @Test func refusesPicturesThatAreHardlyMoreThanALine() throws {
+    let strip = try PNG.encode(Image(width: 1, height: 64, color: .white))
+    #expect(throws: Never.self) { try Image(decoding: strip, name: "x") }
+    let line = try PNG.encode(Image(width: 65, height: 1, color: .white))
+    #expect(throws: ImageError.tooNarrow(file: "x", width: 65, height: 1, maximumAspectRatio: 64)) {
+      try Image(decoding: line, name: "x")
+    }
+  }
+
+  /// A small file can make a reader walk over the picture thousands of times.
+  @Test func refusesEndlessScans() throws {
+    let bytes = try Fixtures.bytes("progressive.jpg")
+    // The first scan and the tables of the next, found by their markers.
+    let marker: (UInt8, Int) -> Int? = { code, from in
+      (from..<bytes.count - 1).first { bytes[$0] == 0xFF && bytes[$0 + 1] == code }
+    }
+    let scan = try #require(marker(0xDA, 0))
+    let end = try #require(marker(0xC4, scan))
+    func repeating(_ count: Int) -> [UInt8] {
+      Array(bytes[..<scan]) + Array(repeating: bytes[scan..<end], count: count).joined() + Array(bytes[end...])
+    }
+    #expect(throws: Never.self) { try Image(decoding: repeating(100), name: "x") }
+    #expect(throws: ImageError.corrupt(file: "x", format: .jpeg, reason: "more than 500 progressive scans")) {
+      try Image(decoding: repeating(600), name: "x")
+    }
+  }
+
   /// Random damage either leaves a picture or gives an error; it never crashes.
   @Test(arguments: [
     "rgb8.png", "rgba16-interlaced.png", "palette4-transparent.png", "grey1.png", "exif6.png",
