@@ -4,6 +4,8 @@ import PackageDescription
 /// Unsafe memory access stays below these targets: the compiler proves it.
 let safe: [SwiftSetting] = [.strictMemorySafety(), .treatAllWarnings(as: .error)]
 let plain: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+/// Vector square roots exist in the compiler's own module only; SIMD's `squareRoot` works number by number.
+let vectorised = plain + [.enableExperimentalFeature("BuiltinModule")]
 
 let package = Package(
   name: "DreamBooth",
@@ -24,7 +26,7 @@ let package = Package(
     .systemLibrary(name: "CLinux"),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
-    .target(name: "Tensor", dependencies: ["CLinux", "COpenBLAS"], swiftSettings: plain),
+    .target(name: "Tensor", dependencies: ["CLinux", "COpenBLAS"], swiftSettings: vectorised),
     .target(name: "Autograd", dependencies: ["Tensor"], swiftSettings: safe),
     .target(name: "Diffusion", dependencies: ["Autograd"], swiftSettings: safe),
     .target(name: "Images", dependencies: ["Tensor", "CPNG", "CJPEG"], swiftSettings: plain),

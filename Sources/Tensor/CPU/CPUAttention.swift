@@ -14,18 +14,22 @@ extension CPUBackend {
       let block = heads.block(number)
       let (queries, keys) = (heads.queryOffset(head), heads.keyOffset(head))
       let rows = queries + block.lowerBound * heads.tokenStride
-      withWorkspace(block.count * heads.keyCount) { scores in
+      withWorkspace(block.count * (heads.keyCount + 1)) { workspace in
+        let (factors, scores) = (workspace, workspace + block.count)
         let keyCount = heads.scores(block, q + rows, k + keys, into: scores)
         for row in 0..<block.count {
-          let weights = scores + row * keyCount
-          let (maximum, total) = heads.exponentiate(weights, query: block.lowerBound + row, keyCount)
-          logSumExp[head * heads.queryCount + block.lowerBound + row] = maximum + Float(log(total))
-          let factor = Float(1 / total)
-          store(0..<keyCount, into: weights, .overwrite) { weights[$0] * factor }
+          let query = block.lowerBound + row
+          let (maximum, total) = heads.exponentiate(scores + row * keyCount, query: query, keyCount)
+          logSumExp[head * heads.queryCount + query] = maximum + Float(log(total))
+          factors[row] = Float(1 / total)
         }
         OpenBLAS.product(
           m: block.count, n: heads.headSize, k: keyCount, StridedMatrix(scores, stride: keyCount),
           heads.matrix(v + keys), beta: 0, into: heads.matrix(out + rows))
+        for row in 0..<block.count {
+          let token = out + rows + row * heads.tokenStride
+          store(0..<heads.headSize, into: token, .overwrite) { token[$0] * factors[row] }
+        }
       }
     }
   }

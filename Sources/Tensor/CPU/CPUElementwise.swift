@@ -23,7 +23,7 @@ extension CPUBackend {
     switch operation {
     case .negate: map("negate", x, out) { -$0 }
     case .square: map("square", x, out) { $0 * $0 }
-    case .squareRoot: map("squareRoot", x, out) { $0.squareRoot() }
+    case .squareRoot: map("squareRoot", x, out) { VectorMath.squareRoot($0) }
     case .reciprocal: map("reciprocal", x, out) { 1 / $0 }
     case .exp: map("exp", x, out) { VectorMath.exp($0) }
     case .log: map("log", x, out) { $0.each(logf) }

@@ -30,7 +30,7 @@ extension CPUBackend {
         let v = second[slot] * oldShare2 + (g * g) * newShare2
         first[slot] = m
         second[slot] = v
-        parameter[slot] = parameter[slot] * keep - step * (m / (v.squareRoot() / root2 + epsilon))
+        parameter[slot] = parameter[slot] * keep - step * (m / (VectorMath.squareRoot(v) / root2 + epsilon))
       }
     }
   }

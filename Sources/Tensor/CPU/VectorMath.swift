@@ -1,3 +1,5 @@
+import Builtin
+
 /// Eight numbers that are computed side by side; what the loops of the CPU backend are made of.
 typealias Lanes = SIMD8<Float>
 
@@ -36,6 +38,13 @@ enum VectorMath {
   /// 1 / (1 + e⁻ˣ).
   @inline(__always)
   static func sigmoid(_ x: Lanes) -> Lanes { 1 / (1 + exp(-x)) }
+
+  /// √x, correctly rounded. SIMD's own `squareRoot` works number by number, so this one asks the compiler directly.
+  @inline(__always)
+  static func squareRoot(_ x: Lanes) -> Lanes {
+    let vector = unsafeBitCast(x, to: Builtin.Vec8xFPIEEE32.self)
+    return unsafeBitCast(Builtin.int_sqrt_Vec8xFPIEEE32(vector), to: Lanes.self)
+  }
 
   /// The error function, within 2 ulp.
   ///
