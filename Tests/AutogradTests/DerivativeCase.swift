@@ -62,10 +62,7 @@ struct DerivativeCase: Sendable, CustomStringConvertible {
   }
 
   /// The name, which is also the one of the golden.
-  var description: String {
-    let word = ["+": "add", "*": "multiply"][operation] ?? operation
-    return variant.isEmpty ? word : "\(word)-\(variant)"
-  }
+  var description: String { variant.isEmpty ? operation : "\(operation)-\(variant)" }
 
   /// The inputs that derivatives are taken by.
   var differentiableInputs: [Int] { inputs.indices.filter { !inputs[$0].isConstant } }

@@ -29,7 +29,7 @@ extension ModelFolder {
   }
 
   /// The items of a part that was trained.
-  private func items(of store: ParameterStore, _ dtype: DType) -> [SafetensorsItem] {
+  func items(of store: ParameterStore, _ dtype: DType) -> [SafetensorsItem] {
     store.parameters.map { parameter in
       SafetensorsItem(parameter.name, parameter.specification.shape, dtype) { store.pytorch(parameter) }
     }

@@ -1,0 +1,51 @@
+import Foundation
+
+extension ModelFolder {
+  /// Writes a model of this one's shape whose weights are random, as PyTorch initialises them.
+  ///
+  /// - Parameters:
+  ///   - destination: where the model goes.
+  ///   - seed: equal seeds give equal models.
+  ///   - dtype: the type of the numbers, float32 or float16.
+  ///   - backend: where the numbers are made.
+  /// - Throws: as `save` does.
+  public func saveUntrained(
+    to destination: URL, seed: UInt64, dtype: DType = .float32, on backend: any Backend
+  ) throws {
+    try writeUntrained(to: destination, tokenizer: loadTokenizer(), seed: seed, dtype: dtype, on: backend)
+  }
+
+  fileprivate func writeUntrained(
+    to destination: URL, tokenizer: CLIPTokenizer, seed: UInt64, dtype: DType, on backend: any Backend
+  ) throws {
+    // One source for all parts, so that no two parameters get the same numbers.
+    let source = InitialParameters(seed: seed)
+    func build<Model>(_ make: (Scope) throws -> Model) throws -> [SafetensorsItem] {
+      items(of: try ParameterStore.build(on: backend, trainable: { _ in false }, from: source, make).parameters, dtype)
+    }
+    try ModelFolderContents(
+      documents: documents, tokenizer: tokenizer,
+      weights: [
+        .unet: { try build(makeUNet) }, .textEncoder: { try build(makeTextEncoder) },
+        .vae: { try build(makeAutoencoder) },
+      ]
+    ).write(to: destination)
+  }
+}
+
+extension StandardModel {
+  /// Writes a model of this shape whose weights are random, as PyTorch initialises them, with a tokenizer of bytes.
+  ///
+  /// - Parameters:
+  ///   - destination: where the model goes.
+  ///   - seed: equal seeds give equal models.
+  ///   - dtype: the type of the numbers, float32 or float16.
+  ///   - backend: where the numbers are made.
+  /// - Throws: as `ModelFolder.save` does.
+  public func saveUntrained(
+    to destination: URL, seed: UInt64, dtype: DType = .float32, on backend: any Backend
+  ) throws {
+    try ModelFolder(destination, documents: documents).writeUntrained(
+      to: destination, tokenizer: .bytes(padding: paddingToken), seed: seed, dtype: dtype, on: backend)
+  }
+}

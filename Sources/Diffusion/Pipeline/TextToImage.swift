@@ -1,0 +1,164 @@
+/// Pictures from text: the text is encoded, noise becomes latents step by step, latents become pixels (Rombach et
+/// al., 2022).
+///
+/// Nothing is recorded for derivatives, whatever stands around the call.
+public struct TextToImage: Sendable {
+  /// Text to ids.
+  public let tokenizer: CLIPTokenizer
+  /// Ids to states.
+  public let textEncoder: TextEncoder
+  /// Noisy latents and states to a prediction.
+  public let unet: UNet2DConditionModel
+  /// Latents to pixels.
+  public let autoencoder: AutoencoderKL
+  /// The device.
+  public let backend: any Backend
+
+  /// The height and width of a latent where neither the request nor the UNet's configuration says one.
+  private static let defaultLatentSide = 64
+
+  /// A pipeline of parts that are at hand, all on one device.
+  public init(
+    tokenizer: CLIPTokenizer, textEncoder: TextEncoder, unet: UNet2DConditionModel, autoencoder: AutoencoderKL,
+    on backend: any Backend
+  ) {
+    self.tokenizer = tokenizer
+    self.textEncoder = textEncoder
+    self.unet = unet
+    self.autoencoder = autoencoder
+    self.backend = backend
+  }
+
+  /// Reads all parts from a model's folder.
+  ///
+  /// - Throws: what is wrong with the folder.
+  public init(_ folder: ModelFolder, on backend: any Backend) throws {
+    self.init(
+      tokenizer: try folder.loadTokenizer(), textEncoder: try folder.loadTextEncoder(on: backend).model,
+      unet: try folder.loadUNet(on: backend).model, autoencoder: try folder.loadAutoencoder(on: backend).model,
+      on: backend)
+  }
+
+  /// Makes pictures.
+  ///
+  /// - Parameters:
+  ///   - scheduler: the sampler.
+  ///   - progress: called after each prediction; what it throws ends the walk.
+  /// - Throws: `TextToImageError`, `SchedulerError`, or what `progress` throws.
+  public func callAsFunction(
+    _ request: TextToImageRequest, scheduler: any Scheduler,
+    progress: (TextToImageProgress) throws -> Void = { _ in }
+  ) throws -> GeneratedPictures {
+    let latents = try latents(request, scheduler: scheduler, progress: progress)
+    return GeneratedPictures(latents: latents, pixels: decode(latents))
+  }
+
+  /// Makes latents and leaves them undecoded: [batch, channels, height, width] in PyTorch's order.
+  ///
+  /// - Parameters:
+  ///   - scheduler: the sampler.
+  ///   - progress: called after each prediction; what it throws ends the walk.
+  /// - Throws: `TextToImageError`, `SchedulerError`, or what `progress` throws.
+  public func latents(
+    _ request: TextToImageRequest, scheduler: any Scheduler,
+    progress: (TextToImageProgress) throws -> Void = { _ in }
+  ) throws -> Tensor {
+    let shape = try latentShape(request)
+    try checkCounts(request)
+    var scheduler = scheduler
+    try scheduler.setTimesteps(request.steps)
+    return try withoutRecording {
+      let states = Variable(encode(request))
+      var noise = LatentNoise(seeds: request.seeds)
+      let start = try request.latents.map { try channelsLast($0, shape) } ?? noise.draw(shape, on: backend)
+      var sample = start * scheduler.initialNoiseSigma
+      let timesteps = scheduler.timesteps
+      for (index, timestep) in timesteps.enumerated() {
+        let prediction = predict(sample, timestep: timestep, states, guidanceScale: request.guidanceScale)
+        sample = scheduler.step(prediction, timestep: timestep, sample: sample) { noise.draw($0, on: backend) }
+        try progress(
+          TextToImageProgress(step: index + 1, stepCount: timesteps.count, timestep: timestep, sample: sample))
+      }
+      return sample.channelsFirst()
+    }
+  }
+
+  /// Turns latents [batch, channels, height, width] into pictures [batch, height, width, 3], about -1...1.
+  ///
+  /// One at a time: the autoencoder's activations at full size are the largest tensors of all.
+  public func decode(_ latents: Tensor) -> Tensor {
+    withoutRecording {
+      let scaled = latents.channelsLast().divided(by: autoencoder.configuration.scalingFactor)
+      let pictures = (0..<scaled.shape[0]).map { autoencoder.decode(Variable(scaled.rows($0..<$0 + 1))).value }
+      return Tensor.concatenated(pictures, axis: 0)
+    }
+  }
+}
+
+// MARK: - Steps of the walk
+
+extension TextToImage {
+  /// The text states, [batch, tokens, width]; with guidance those of the negative prompts come first.
+  private func encode(_ request: TextToImageRequest) -> Tensor {
+    var texts = request.prompts
+    if request.isGuided {
+      let negative = request.negativePrompts.isEmpty ? [""] : request.negativePrompts
+      texts = (negative.count == 1 ? request.prompts.map { _ in negative[0] } : negative) + texts
+    }
+    let ids = texts.flatMap { tokenizer.encode($0) }
+    return textEncoder(Tensor(ids, [texts.count, tokenizer.maximumLength], on: backend)).value
+  }
+
+  /// The UNet's prediction, with guidance where there are states of negative prompts: both in one batch.
+  private func predict(_ sample: Tensor, timestep: Int, _ states: Variable, guidanceScale: Float) -> Tensor {
+    let batch = sample.shape[0]
+    let isGuided = states.shape[0] > batch
+    let input = isGuided ? Tensor.concatenated([sample, sample], axis: 0) : sample
+    let timesteps = [Int32](repeating: Int32(timestep), count: input.shape[0])
+    let prediction = unet(
+      Variable(input), timesteps: Tensor(timesteps, [timesteps.count], on: backend), encoderHiddenStates: states
+    ).value
+    guard isGuided else { return prediction }
+    let (negative, positive) = (prediction.rows(0..<batch), prediction.rows(batch..<2 * batch))
+    return negative + guidanceScale * (positive - negative)
+  }
+
+  /// [batch, height, width, channels] of the latents that a request calls for.
+  private func latentShape(_ request: TextToImageRequest) throws(TextToImageError) -> Shape {
+    guard !request.prompts.isEmpty else { throw .noPrompts }
+    let channels = autoencoder.configuration.latentChannels
+    guard unet.configuration.inputChannels == channels else {
+      throw .wrongChannels(unet: unet.configuration.inputChannels, latents: channels)
+    }
+    let factor = autoencoder.configuration.downFactor
+    func extent(_ side: String, _ pixels: Int?, _ trained: Int?) throws(TextToImageError) -> Int {
+      guard let pixels else { return trained ?? Self.defaultLatentSide }
+      guard pixels > 0, pixels.isMultiple(of: factor) else {
+        throw .wrongSize(side: side, pixels: pixels, multipleOf: factor)
+      }
+      return pixels / factor
+    }
+    let height = try extent("height", request.height, unet.configuration.sampleHeight)
+    let width = try extent("width", request.width, unet.configuration.sampleWidth)
+    return [request.prompts.count, height, width, channels]
+  }
+
+  private func checkCounts(_ request: TextToImageRequest) throws(TextToImageError) {
+    let prompts = request.prompts.count
+    for (name, count) in [("negative prompts", max(request.negativePrompts.count, 1)), ("seeds", request.seeds.count)]
+    where count != 1 && count != prompts {
+      throw .wrongCount(of: name, count: count, prompts: prompts)
+    }
+  }
+
+  private func channelsLast(_ latents: Tensor, _ shape: Shape) throws(TextToImageError) -> Tensor {
+    let expected: Shape = [shape[0], shape[3], shape[1], shape[2]]
+    guard latents.shape == expected else { throw .wrongLatents(found: latents.shape, expected: expected) }
+    return latents.channelsLast()
+  }
+}
+
+extension TextToImageRequest {
+  /// Whether a step asks for two predictions.
+  var isGuided: Bool { guidanceScale > 1 }
+}
