@@ -3,8 +3,8 @@ import Synchronization
 
 /// Keeps blocks of host memory for reuse, because a page fresh from the system costs ten times a write to an old one.
 ///
-/// Requests are rounded up to size classes, eight to each doubling, and a freed block serves the next request of its
-/// class or of the two below. What is kept beyond half as much again as the peak use goes back to the system.
+/// Requests are rounded up to size classes, 32 to each doubling, and a freed block serves the next request of its class
+/// or of one of the four below. What is kept beyond half as much again as the peak use goes back to the system.
 final class MemoryPool: Sendable {
   private struct State {
     var free = [[UInt]](repeating: [], count: MemoryPool.classCount)
@@ -26,7 +26,7 @@ final class MemoryPool: Sendable {
   func allocate(byteCount: Int) -> MemoryBlock {
     let block = state.withLock { state in
       let index = MemoryPool.sizeClass(byteCount)
-      for candidate in index..<min(index + 3, MemoryPool.classCount) {
+      for candidate in index..<min(index + 5, MemoryPool.classCount) {
         guard let address = state.free[candidate].popLast() else { continue }
         return MemoryPool.use(address, MemoryPool.byteCount(ofClass: candidate), &state)
       }
@@ -70,28 +70,25 @@ final class MemoryPool: Sendable {
   }
 }
 
-// MARK: - Size classes: multiples of 512 bytes up to 4 KiB, then eight to each doubling
+// MARK: - Size classes: multiples of 512 bytes up to 16 KiB, then 32 to each doubling
 
 extension MemoryPool {
-  private static let classCount = 8 + 8 * 36
-
-  /// The size a request is rounded up to, in bytes.
-  static func roundedByteCount(_ byteCount: Int) -> Int { self.byteCount(ofClass: sizeClass(byteCount)) }
+  private static let classCount = 32 + 32 * 34
 
   /// The smallest class that holds `byteCount` bytes.
   private static func sizeClass(_ byteCount: Int) -> Int {
-    if byteCount <= 4096 { return max((byteCount + 511) / 512, 1) - 1 }
+    if byteCount <= 16_384 { return max((byteCount + 511) / 512, 1) - 1 }
     let octave = Int.bitWidth - 1 - (byteCount - 1).leadingZeroBitCount
-    let eighth = ((byteCount - 1) >> (octave - 3)) - 8
-    let index = 8 + (octave - 12) * 8 + eighth
+    let step = ((byteCount - 1) >> (octave - 5)) - 32
+    let index = 32 + (octave - 14) * 32 + step
     require(index < classCount, "MemoryPool: \(byteCount) bytes are more than any machine has")
     return index
   }
 
   private static func byteCount(ofClass index: Int) -> Int {
-    if index < 8 { return (index + 1) * 512 }
-    let (octave, eighth) = (index - 8).quotientAndRemainder(dividingBy: 8)
-    return (eighth + 9) << (octave + 9)
+    if index < 32 { return (index + 1) * 512 }
+    let (octave, step) = (index - 32).quotientAndRemainder(dividingBy: 32)
+    return (step + 33) << (octave + 9)
   }
 }
 

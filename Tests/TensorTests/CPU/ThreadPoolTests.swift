@@ -1,0 +1,54 @@
+import Synchronization
+import Testing
+
+@testable import Tensor
+
+@Suite struct ThreadPoolTests {
+  @Test(arguments: [1, 2, 3, 8])
+  func everyPartRunsOnce(_ threadCount: Int) {
+    let pool = ThreadPool(threadCount: threadCount)
+    for round in 0..<2000 {
+      let calls = (0..<7).map { _ in Counter() }
+      pool.parallelFor(round % 8) { calls[$0].value.add(1, ordering: .relaxed) }
+      #expect(calls.map { $0.value.load(ordering: .relaxed) } == (0..<7).map { $0 < round % 8 ? 1 : 0 })
+    }
+  }
+
+  /// Work that the pool cannot share, because an enclosing part holds it, is still done.
+  @Test func partsMayShareOutWorkThemselves() {
+    let pool = ThreadPool(threadCount: 3)
+    let calls = Counter()
+    pool.parallelFor(5) { _ in pool.parallelFor(4) { _ in calls.value.add(1, ordering: .relaxed) } }
+    #expect(calls.value.load(ordering: .relaxed) == 20)
+  }
+
+  /// Threads that had fallen asleep come back, and a pool that goes away takes its threads with it.
+  @Test func sleepersWakeUp() async throws {
+    for _ in 0..<20 {
+      let pool = ThreadPool(threadCount: 4)
+      let calls = Counter()
+      try await Task.sleep(for: .milliseconds(1))
+      pool.parallelFor(50) { _ in calls.value.add(1, ordering: .relaxed) }
+      #expect(calls.value.load(ordering: .relaxed) == 50)
+    }
+  }
+
+  /// Several callers share one pool.
+  @Test func callersDoNotDisturbEachOther() async {
+    let pool = ThreadPool(threadCount: 3)
+    await withTaskGroup(of: Int.self) { group in
+      for _ in 0..<4 {
+        group.addTask {
+          let calls = Counter()
+          for _ in 0..<500 { pool.parallelFor(6) { _ in calls.value.add(1, ordering: .relaxed) } }
+          return calls.value.load(ordering: .relaxed)
+        }
+      }
+      for await calls in group { #expect(calls == 3000) }
+    }
+  }
+}
+
+private final class Counter: Sendable {
+  let value = Atomic<Int>(0)
+}
