@@ -4,7 +4,8 @@ import Tensor
 public enum Device: String, CaseIterable, Sendable {
   case cpu
 
-  private static let sharedCPU = CPUBackend()
+  /// On an odd number of threads, so that work is divided unevenly on any machine.
+  private static let sharedCPU = CPUBackend(threads: 3)
 
   /// The backend of the device, one for all tests.
   public var backend: any Backend {

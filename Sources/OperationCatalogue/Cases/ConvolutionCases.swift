@@ -98,12 +98,13 @@ extension OperationCatalogue {
       ConvolutionExtents([1, 9, 9, 1], out: 1, 5, 5, padding: .all(2)),
       ConvolutionExtents([1, 20, 19, 8], out: 9, 3, 3, padding: .all(1)),
       ConvolutionExtents([1, 2, 2, 3], out: 3, 3, 3, padding: .all(1)),
+      // Nine million products: more than a backend should unfold at once.
+      ConvolutionExtents([1, 132, 128, 60], out: 1, 3, 3, padding: .all(1)),
       ConvolutionExtents([0, 4, 4, 3], out: 2, 3, 3, padding: .all(1)),
       ConvolutionExtents([0, 4, 4, 3], out: 2, 1, 1),
     ]
-    return extents.flatMap {
-      [convolution($0), convolution($0, bias: false), convolutionBackwardInput($0), convolutionBackwardWeight($0)]
-    }
+    return extents.flatMap { [convolution($0), convolutionBackwardInput($0), convolutionBackwardWeight($0)] }
+      + [extents[0], extents[1], extents[9]].map { convolution($0, bias: false) }
       + [DType.float16, .bfloat16].flatMap { dtype in
         [extents[1], extents[2], extents[9]].flatMap {
           [convolution($0, dtype), convolutionBackwardInput($0, dtype), convolutionBackwardWeight($0, dtype)]

@@ -27,14 +27,16 @@ extension OperationCatalogue {
     let all = forms.flatMap { form in
       extents.map { MatrixProduct(m: $0, n: $1, k: $2, transposeA: form.0, transposeB: form.1) }
     }
+    let wide = forms.map { MatrixProduct(m: 3, n: 1300, k: 160, transposeA: $0, transposeB: $1) }
     let small = forms.map { MatrixProduct(m: 9, n: 11, k: 33, transposeA: $0, transposeB: $1) }
-    return all.map { matrixProduct($0) }
+    return (all + wide).map { matrixProduct($0) }
       + [
         matrixProduct(MatrixProduct(m: 17, n: 31, k: 13, transposeB: true), bias: true),
         matrixProduct(MatrixProduct(m: 1, n: 1280, k: 3, transposeB: true), bias: true),
         matrixProduct(MatrixProduct(m: 5, n: 3, k: 7), bias: true),
         matrixProduct(MatrixProduct(m: 300, n: 70, k: 5, transposeB: true), bias: true),
         matrixProduct(MatrixProduct(m: 3, n: 4, k: 3000, transposeB: true)),
+        matrixProduct(wide[1], bias: true),
         matrixProduct(MatrixProduct(m: 0, n: 4, k: 3, transposeB: true), bias: true),
         matrixProduct(MatrixProduct(m: 3, n: 4, k: 0)),
       ]

@@ -95,7 +95,7 @@ extension OperationCatalogue {
   static var normalizations: [OperationCase] {
     let groupShapes: [(Shape, Int)] = [
       ([1, 1, 1, 2], 1), ([2, 3, 5, 4], 2), ([1, 4, 4, 32], 32), ([2, 5, 1, 6], 1), ([3, 3, 3, 10], 5),
-      ([1, 1, 1, 4], 4), ([2, 8, 8, 64], 32), ([1, 17, 19, 21], 7), ([0, 4, 4, 8], 2),
+      ([1, 1, 1, 4], 4), ([2, 8, 8, 64], 32), ([1, 17, 19, 21], 7), ([2, 24, 24, 40], 8), ([0, 4, 4, 8], 2),
     ]
     let far = Distribution.normal(mean: 100, deviation: 1)
     let partly = [[true, false, false], [false, true, true], [false, true, false], [false, false, true]]
@@ -110,7 +110,7 @@ extension OperationCatalogue {
       partly.map { groupNormBackward([2, 3, 5, 6], typical, wanted: $0) } + [
         groupNorm([2, 7, 5, 6], typical, far), groupNormBackward([2, 7, 5, 6], typical, far),
       ]
-    let rowShapes: [Shape] = [[1, 1], [5, 7], [3, 320], [77, 13], [2, 1281], [129, 8], [0, 4]]
+    let rowShapes: [Shape] = [[1, 1], [5, 7], [3, 320], [77, 13], [2, 1281], [129, 8], [300, 96], [0, 4]]
     let rowCases = rowShapes.flatMap { [layerNorm($0), layerNormBackward($0)] }
     let rowVariants =
       partly.map { layerNormBackward([5, 33], wanted: $0) } + [
