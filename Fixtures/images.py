@@ -217,6 +217,8 @@ def resizing_tensors():
                "bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC,
                "lanczos": Image.Resampling.LANCZOS}
     sizes = [(40, 27), (20, 27), (40, 9), (13, 11), (23, 17), (1, 1), (5, 40), (80, 54), (97, 61), (41, 28), (7, 3)]
+    # Since version 13 Pillow resizes rows first where the height shrinks by more than twice what the width does.
+    sizes += [(80, 13), (55, 26), (37, 20), (36, 19)]
     for name, method in filters.items():
         for width, height in sizes:
             tensors[f"{name}.{width}x{height}"] = numpy.array(image.resize((width, height), method))

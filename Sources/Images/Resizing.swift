@@ -3,18 +3,16 @@ import Tensor
 extension Image {
   /// The picture in another size, bit for bit as PIL's `Image.resize` makes it.
   ///
-  /// Columns are resized first, then rows, with 8-bit pixels between the two.
+  /// The width and the height are resized one after the other, with 8-bit pixels between the two, so the order shows
+  /// in the result. It is that of PIL from version 13 on: the width first, unless the height loses more than twice as
+  /// many pixels.
   public func resized(width newWidth: Int, height newHeight: Int, filter: ResamplingFilter) -> Image {
     require(newWidth > 0 && newHeight > 0, "Image.resized: \(newWidth)x\(newHeight) has no pixels")
     if filter == .nearest { return resizedToNearest(newWidth, newHeight) }
-    var image = self
-    if newWidth != width {
-      image = image.resizedAcross(ResamplingWeights(filter: filter, inputSize: width, outputSize: newWidth))
-    }
-    if newHeight != height {
-      image = image.resizedDown(ResamplingWeights(filter: filter, inputSize: height, outputSize: newHeight))
-    }
-    return image
+    let heightFirst = newHeight < height && height - newHeight > 2 * (width - newWidth)
+    return heightFirst
+      ? resizedDown(to: newHeight, filter).resizedAcross(to: newWidth, filter)
+      : resizedAcross(to: newWidth, filter).resizedDown(to: newHeight, filter)
   }
 
   /// The size to which torchvision's `Resize(shortSide)` brings this picture; the long side is cut to a whole number.
@@ -28,8 +26,9 @@ extension Image {
     return resized(width: size.width, height: size.height, filter: filter)
   }
 
-  private func resizedAcross(_ table: ResamplingWeights) -> Image {
-    let newWidth = table.starts.count
+  private func resizedAcross(to newWidth: Int, _ filter: ResamplingFilter) -> Image {
+    if newWidth == width { return self }
+    let table = ResamplingWeights(filter: filter, inputSize: width, outputSize: newWidth)
     var result = [UInt8](repeating: 0, count: newWidth * height * 3)
     result.withUnsafeMutableBufferPointer { result in
       pixels.withUnsafeBufferPointer { pixels in
@@ -43,8 +42,9 @@ extension Image {
     return Image(width: newWidth, height: height, pixels: result)
   }
 
-  private func resizedDown(_ table: ResamplingWeights) -> Image {
-    let newHeight = table.starts.count
+  private func resizedDown(to newHeight: Int, _ filter: ResamplingFilter) -> Image {
+    if newHeight == height { return self }
+    let table = ResamplingWeights(filter: filter, inputSize: height, outputSize: newHeight)
     let rowBytes = width * 3
     var result = [UInt8](repeating: 0, count: rowBytes * newHeight)
     var sums = [Int32](repeating: 0, count: rowBytes)

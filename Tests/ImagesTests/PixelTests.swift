@@ -44,7 +44,7 @@ import Testing
     }
   }
 
-  /// torchvision's `CenterCrop` rounds half a pixel to the even neighbour: 1 of 3 left over, but 2 of 3 and 2 of 5.
+  /// torchvision's `CenterCrop` takes half the margin, ties to even: 1, 3, 5 and 7 pixels give 0, 2, 2 and 4.
   @Test(arguments: [(10, 10, 0), (11, 10, 0), (12, 10, 1), (13, 10, 2), (15, 10, 2), (17, 10, 4)])
   func cropsTheCenterLikeTorchvision(size: Int, crop: Int, offset: Int) {
     let image = Image(width: size, height: size, pixels: (0..<size * size * 3).map { UInt8($0 % 251) })

@@ -8,7 +8,7 @@ import Testing
     let golden = try Fixtures.golden("resizing")
     let source = try golden.image("source")
     let names = golden.names.filter { $0.hasPrefix("\(filter.rawValue).") }
-    #expect(names.count == 11)
+    #expect(names.count == 15)
     for name in names {
       let expected = try golden.image(name)
       let image = source.resized(width: expected.width, height: expected.height, filter: filter)
