@@ -9,16 +9,26 @@
 public func checkpoint(_ inputs: [Variable], _ block: @escaping ([Variable]) -> Variable) -> Variable {
   guard isRecording else { return block(inputs) }
   let value = withoutRecording { block(inputs).value }
-  let detached = inputs.map { (value: $0.value, isDifferentiable: $0.isDifferentiable) }
+  let values = inputs.map { (tensor: $0.value, isDifferentiable: $0.isDifferentiable) }
   return Variable(
     value,
     node: Node(value, inputs: inputs.compactMap(\.node)) { gradient, nodes in
-      let leaves = detached.map { $0.isDifferentiable ? Variable(leaf: $0.value) : Variable($0.value) }
-      let again = block(leaves)
+      var remaining = nodes[...]
+      var standIns: [(node: Node, leaf: Node)] = []
+      let again = block(
+        values.map { value in
+          guard value.isDifferentiable else { return Variable(value.tensor) }
+          let node = remaining.removeFirst()
+          if node.isParameter { return Variable(value.tensor, node: node) }
+          if let known = standIns.first(where: { $0.node === node }) { return Variable(value.tensor, node: known.leaf) }
+          let leaf = Node(value.tensor, inputs: [], pull: nil)
+          standIns.append((node, leaf))
+          return Variable(value.tensor, node: leaf)
+        })
       guard again.isDifferentiable else { return }
+      // The leaves continue the sums that have begun, so that rounding is the same as without checkpointing.
+      for (node, leaf) in standIns { (leaf.gradient, node.gradient) = (node.gradient, nil) }
       again.backward(gradient)
-      for (leaf, node) in zip(leaves.filter(\.isDifferentiable), nodes) {
-        if let gradient = leaf.gradient { node.add(gradient) }
-      }
+      for (node, leaf) in standIns { (node.gradient, leaf.gradient) = (leaf.gradient, nil) }
     })
 }

@@ -62,7 +62,10 @@ struct DerivativeCase: Sendable, CustomStringConvertible {
   }
 
   /// The name, which is also the one of the golden.
-  var description: String { variant.isEmpty ? operation : "\(operation)-\(variant)" }
+  var description: String {
+    let word = ["+": "add", "*": "multiply"][operation] ?? operation
+    return variant.isEmpty ? word : "\(word)-\(variant)"
+  }
 
   /// The inputs that derivatives are taken by.
   var differentiableInputs: [Int] { inputs.indices.filter { !inputs[$0].isConstant } }

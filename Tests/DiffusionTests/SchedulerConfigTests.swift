@@ -61,6 +61,7 @@ import Testing
     (#"{"beta_start": -0.1}"#, "beta_start"),
     (#"{"beta_end": 1}"#, "beta_end"),
     (#"{"steps_offset": -1}"#, "steps_offset"),
+    (#"{"steps_offset": 9223372036854775807}"#, "steps_offset"),
     (#"{"clip_sample_range": 0}"#, "clip_sample_range"),
     (#"{"trained_betas": [0.1, 2]}"#, "trained_betas"),
     (#"{"clip_sample": "yes"}"#, "clip_sample"),

@@ -110,6 +110,8 @@ private func withFolder(_ files: [String: String] = [:], _ body: (URL) throws ->
   @Test(arguments: [
     (["vocab.json": "{", "merges.txt": ""], "vocab.json"),
     (["vocab.json": #"{"a": "b"}"#, "merges.txt": ""], "string"),
+    (["vocab.json": #"{"a": -1}"#, "merges.txt": ""], "id -1"),
+    (["vocab.json": #"{"a": 2147483647}"#, "merges.txt": ""], "id 2147483647"),
     (["vocab.json": "{}", "merges.txt": "#version: 0.2\na b c\n"], "line 2"),
     (["vocab.json": #"{"a": 0, "ab": 1}"#, "merges.txt": "a b\n"], "'b'"),
     (["tokenizer.json": #"{"model": {"type": "BPE", "vocab": {}}, "added_tokens": []}"#], "merges"),

@@ -76,7 +76,7 @@ struct TokenizerJSON: Decodable {
 
   /// The file's contents, or nil where there is no file.
   static func read(_ file: URL) throws(TokenizerError) -> TokenizerJSON? {
-    guard let json: TokenizerJSON = try readJSON(file) else { return nil }
+    guard let json: TokenizerJSON = try TokenizerFolder.readJSON(file) else { return nil }
     if let type = json.model.type, type != "BPE" {
       throw .notCLIP(file: file.path, reason: "its model is \(type), not BPE")
     }
@@ -189,7 +189,7 @@ struct TokenizerConfig: Decodable {
 
   /// The file's contents, or nil where there is no file.
   static func read(_ file: URL) throws(TokenizerError) -> TokenizerConfig? {
-    try readJSON(file)
+    try TokenizerFolder.readJSON(file)
   }
 
   /// The number of positions; transformers writes 1e30 for "no limit", which means CLIP's own limit here.

@@ -28,6 +28,10 @@ struct TokenizerFolder {
     } else {
       try readVocabularyAndMerges(folder)
     }
+    let ids = Array(vocabulary.values) + [framingIDs?.begin ?? 0, framingIDs?.end ?? 0]
+    if let wrong = ids.first(where: { !(0..<Int(Int32.max)).contains($0) }) {
+      throw .broken(file: folder.path, reason: "a token has the id \(wrong); ids go from 0 to 2147483646")
+    }
     maximumLength = try config?.maximumLength(file: folder.appending(path: "tokenizer_config.json")) ?? maximumLength
     try collectTokens(folder, config: config, json: json)
   }
@@ -35,8 +39,8 @@ struct TokenizerFolder {
   private mutating func readVocabularyAndMerges(_ folder: URL) throws(TokenizerError) {
     let vocabularyFile = folder.appending(path: "vocab.json")
     let mergesFile = folder.appending(path: "merges.txt")
-    guard let vocabulary: [String: Int] = try readJSON(vocabularyFile),
-      let text = try readFile(mergesFile).map(Array.init)
+    guard let vocabulary: [String: Int] = try Self.readJSON(vocabularyFile),
+      let text = try Self.readFile(mergesFile).map(Array.init)
     else {
       throw .noVocabulary(folder: folder.path)
     }
@@ -67,7 +71,7 @@ struct TokenizerFolder {
     } else {
       let map = try TokenizerConfig.read(folder.appending(path: "special_tokens_map.json"))
       roles.override(with: map?.roles ?? TokenizerConfig.Roles())
-      let added: [String: Int] = try readJSON(folder.appending(path: "added_tokens.json")) ?? [:]
+      let added: [String: Int] = try Self.readJSON(folder.appending(path: "added_tokens.json")) ?? [:]
       for (content, id) in added {
         let isSpecial = roles.contents.contains(content)
         declared[id] = AddedToken(content: content, isNormalized: !isSpecial, isSpecial: isSpecial)
@@ -87,22 +91,26 @@ struct TokenizerFolder {
   }
 }
 
-/// The contents of a file, or nil where there is none.
-func readFile(_ file: URL) throws(TokenizerError) -> Data? {
-  guard FileManager.default.fileExists(atPath: file.path) else { return nil }
-  do {
-    return try Data(contentsOf: file)
-  } catch {
-    throw .broken(file: file.path, reason: "it cannot be read (\(error.localizedDescription))")
-  }
-}
+// MARK: - Files that may be absent
 
-/// The JSON of a file, or nil where there is none.
-func readJSON<Value: Decodable>(_ file: URL) throws(TokenizerError) -> Value? {
-  guard let data = try readFile(file) else { return nil }
-  do {
-    return try JSONDecoder().decode(Value.self, from: data)
-  } catch {
-    throw .broken(file: file.path, reason: (error as? DecodingError)?.reason ?? error.localizedDescription)
+extension TokenizerFolder {
+  /// The contents of a file, or nil where there is none.
+  static func readFile(_ file: URL) throws(TokenizerError) -> Data? {
+    guard FileManager.default.fileExists(atPath: file.path) else { return nil }
+    do {
+      return try Data(contentsOf: file)
+    } catch {
+      throw .broken(file: file.path, reason: "it cannot be read (\(error.localizedDescription))")
+    }
+  }
+
+  /// The JSON of a file, or nil where there is none.
+  static func readJSON<Value: Decodable>(_ file: URL) throws(TokenizerError) -> Value? {
+    guard let data = try readFile(file) else { return nil }
+    do {
+      return try JSONDecoder().decode(Value.self, from: data)
+    } catch {
+      throw .broken(file: file.path, reason: (error as? DecodingError)?.reason ?? error.localizedDescription)
+    }
   }
 }

@@ -126,7 +126,7 @@ extension SchedulerConfig {
   /// samplers of other classes.
   static let irrelevantKeys: Set<String> = [
     "dynamic_thresholding_ratio", "sample_max_value",
-    "_use_default_values", "algorithm_type", "euler_at_final", "final_sigmas_type", "flow_shift", "interpolation_type",
+    "algorithm_type", "euler_at_final", "final_sigmas_type", "flow_shift", "interpolation_type",
     "lambda_min_clipped", "lower_order_final", "solver_order", "solver_type", "sigma_max", "sigma_min",
     "time_shift_type", "timestep_type", "use_beta_sigmas", "use_dynamic_shifting", "use_exponential_sigmas",
     "use_flow_sigmas", "use_karras_sigmas", "use_lu_lambdas",
@@ -159,9 +159,9 @@ extension SchedulerConfig {
   /// Reads the settings; refuses, by name, those that would change the numbers and are not supported.
   public init(from decoder: any Decoder) throws {
     for key in try decoder.container(keyedBy: AnyKey.self).allKeys.map(\.stringValue) {
-      guard CodingKeys(rawValue: key) != nil || key == Self.thresholding || Self.irrelevantKeys.contains(key) else {
-        throw SchedulerError.unknownKey(key)
-      }
+      let isKnown = CodingKeys(rawValue: key) != nil || key == Self.thresholding || Self.irrelevantKeys.contains(key)
+      // Names that begin with an underscore are diffusers' own notes.
+      guard isKnown || key.hasPrefix("_") else { throw SchedulerError.unknownKey(key) }
     }
     let settings = try decoder.container(keyedBy: CodingKeys.self)
     func value<Value: Decodable>(_ key: CodingKeys) throws -> Value? {
@@ -209,7 +209,9 @@ extension SchedulerConfig {
     if let count = trainTimestepCount, count < 2 || count > 1_000_000 {
       throw refuse(.trainTimestepCount, count, "a number from 2 to 1000000")
     }
-    if let offset = stepsOffset, offset < 0 { throw refuse(.stepsOffset, offset, "0 or more") }
+    if let offset = stepsOffset, offset < 0 || offset > 1_000_000 {
+      throw refuse(.stepsOffset, offset, "a number from 0 to 1000000")
+    }
     if let range = clipSampleRange, !(range > 0) { throw refuse(.clipSampleRange, range, "a number above 0") }
     for (key, beta) in [(CodingKeys.betaStart, betaStart), (.betaEnd, betaEnd)] {
       if let beta, !(beta > 0 && beta < 1) { throw refuse(key, beta, "a number between 0 and 1") }
