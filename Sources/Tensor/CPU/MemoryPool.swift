@@ -36,7 +36,7 @@ final class MemoryPool: Sendable {
       return MemoryPool.use(MemoryPool.map(size), size, &state)
     }
     #if DEBUG
-      memset(UnsafeMutableRawPointer(bitPattern: block.address), 0xff, block.byteCount)
+      UnsafeMutablePointer<UInt8>(address: block.address).initialize(repeating: 0xff, count: block.byteCount)
     #endif
     return block
   }
