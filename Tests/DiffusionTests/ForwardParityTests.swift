@@ -1,0 +1,80 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Diffusion
+
+/// The networks compute what those of diffusers and transformers compute from the same weights.
+@Suite struct ForwardParityTests {
+  static let models = ["tiny-sd1", "tiny-sd2", "tiny-sd21", "tiny-sample"]
+
+  private let device = Device.cpu.backend
+
+  @Test(arguments: models)
+  func textStates(_ model: String) throws {
+    let golden = try Fixtures.golden("forward-\(model)")
+    let (encoder, _) = try ModelFolder(Fixtures.model(model)).loadTextEncoder(on: device)
+    let ids = try golden.indices("text.input_ids", on: device)
+    let layers = encoder.hiddenStates(ids)
+    #expect(layers.count == golden.names.count { $0.hasPrefix("text.hidden_states.") })
+    for (index, states) in layers.enumerated() {
+      #expect(try golden.relativeError(of: states.value, "text.hidden_states.\(index)") <= Tolerance.forward)
+    }
+    #expect(try golden.relativeError(of: encoder(ids).value, "text.last_hidden_state") <= Tolerance.forward)
+  }
+
+  @Test(arguments: models)
+  func timeEmbeddings(_ model: String) throws {
+    let golden = try Fixtures.golden("forward-\(model)")
+    let configuration = try ModelFolder(Fixtures.model(model)).unetConfiguration
+    let weights = try SafetensorsFile(Fixtures.model(model).appending(path: "unet/diffusion_pytorch_model.safetensors"))
+    let (embedding, _) = try ParameterStore.build(
+      on: device, trainable: { _ in false }, from: PartOfFile(file: weights)
+    ) { scope in
+      try TimeEmbedding(
+        scope["time_embedding"], configuration.blockChannels[0],
+        width: UNet2DConditionModel.timeChannels(configuration),
+        timesteps: UNet2DConditionModel.standardTimestepCount, cosineFirst: configuration.cosineFirst,
+        frequencyShift: configuration.frequencyShift)
+    }
+    let found = embedding(try golden.indices("time.timesteps", on: device)).value
+    #expect(try golden.relativeError(of: found, "time.time_embedding") <= Tolerance.forward)
+  }
+
+  @Test(arguments: models, ["square", "wide", "odd"])
+  func predictions(_ model: String, _ size: String) throws {
+    let golden = try Fixtures.golden("forward-\(model)")
+    let (unet, _) = try ModelFolder(Fixtures.model(model)).loadUNet(on: device)
+    let prediction = unet(
+      Variable(try golden.tensor("unet.\(size).sample", on: device).channelsLast()),
+      timesteps: try golden.indices("unet.\(size).timesteps", on: device),
+      encoderHiddenStates: Variable(try golden.tensor("unet.\(size).encoder_hidden_states", on: device)))
+    let found = prediction.value.channelsFirst()
+    #expect(try golden.relativeError(of: found, "unet.\(size).output") <= Tolerance.forward)
+  }
+
+  @Test(arguments: models)
+  func latentsAndPictures(_ model: String) throws {
+    let golden = try Fixtures.golden("forward-\(model)")
+    let (autoencoder, _) = try ModelFolder(Fixtures.model(model)).loadAutoencoder(on: device)
+    let latents = autoencoder.encode(try golden.tensor("vae.pixel_values", on: device).channelsLast())
+    #expect(try golden.relativeError(of: latents.mean.channelsFirst(), "vae.mean") <= Tolerance.forward)
+    #expect(try golden.relativeError(of: latents.logVariance.channelsFirst(), "vae.logvar") <= Tolerance.forward)
+    let decoded = autoencoder.decode(Variable(try golden.tensor("vae.latents", on: device).channelsLast()))
+    #expect(try golden.relativeError(of: decoded.value.channelsFirst(), "vae.decoded") <= Tolerance.forward)
+  }
+}
+
+/// The parameters that one part of a network asks for, among all those of a file.
+private struct PartOfFile: ParameterSource {
+  let file: SafetensorsFile
+
+  func check(_ specifications: [ParameterSpecification]) throws {
+    for specification in specifications {
+      let shape = try file.entry(specification.name).shape
+      #expect(shape == specification.shape)
+    }
+  }
+
+  func fill(_ parameter: Parameter) throws { parameter.assign(try file.floats(parameter.name)) }
+}

@@ -1,0 +1,20 @@
+import Tensor
+
+extension SafetensorsFile {
+  /// A tensor of real numbers on a device, in the extents it has in the file.
+  public func tensor(_ name: String, on backend: any Backend) throws -> Tensor {
+    Tensor(try floats(name), try entry(name).shape, on: backend)
+  }
+
+  /// A tensor of integers on a device, as Int32.
+  public func indices(_ name: String, on backend: any Backend) throws -> Tensor {
+    Tensor(try int32s(name), try entry(name).shape, on: backend)
+  }
+
+  /// How far a tensor in PyTorch's order lies from the one of this name; see `relativeError`.
+  public func relativeError(of found: Tensor, _ name: String) throws -> Double {
+    let expected = try entry(name).shape
+    guard found.shape == expected else { return .infinity }
+    return TestSupport.relativeError(found.floats(), try floats(name))
+  }
+}
