@@ -2,7 +2,7 @@ import Foundation
 import Tensor
 
 /// How a resized pixel is mixed from those it covers; the names and kernels are PIL's.
-public enum ResamplingFilter: String, Sendable, Hashable, CaseIterable {
+public enum ResamplingFilter: String, Sendable, Hashable, Codable, CaseIterable {
   case nearest
   case box
   case bilinear

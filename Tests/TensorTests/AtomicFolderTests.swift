@@ -36,6 +36,20 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: parent.url.path()) == ["model"])
   }
 
+  @Test func removesWhatAKilledWriteLeftAndNothingElse() throws {
+    let parent = try TemporaryFolder()
+    let target = parent.url.appending(path: "model")
+    try AtomicFolder.write(to: target) { temporary in
+      try write("half", "a", in: temporary)
+      // What a kill at this moment would leave.
+      try FileManager.default.copyItem(at: temporary, to: parent.url.appending(path: ".unfinished-1.tmp"))
+    }
+    try write("kept", ".hidden.tmp", in: parent.url)
+    try AtomicFolder.removeRemains(in: parent.url)
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: parent.url.path()).sorted() == [".hidden.tmp", "model"])
+  }
+
   @Test func namesThePathItCannotWrite() throws {
     let parent = try TemporaryFolder()
     try write("a file", "file", in: parent.url)

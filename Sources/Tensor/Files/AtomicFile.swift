@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 
 /// A file that comes into being whole or not at all.
@@ -78,6 +79,13 @@ public struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
     self.path = path
     self.action = action
     self.code = code
+  }
+
+  /// The error of a failed call of Foundation, which wraps the system's code.
+  public init(path: String, action: Action, underlying error: any Error) {
+    let wrapped = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
+    let system = [wrapped, error as NSError].compactMap { $0 }.first { $0.domain == NSPOSIXErrorDomain }
+    self.init(path: path, action: action, code: system.map { Int32($0.code) } ?? EACCES)
   }
 
   /// The system's words for the reason, such as "No space left on device".

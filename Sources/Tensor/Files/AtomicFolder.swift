@@ -4,6 +4,9 @@ import Glibc
 
 /// Folders that come into being whole or not at all.
 public enum AtomicFolder {
+  /// What the names of temporary folders begin with.
+  private static let prefix = ".unfinished-"
+
   /// Fills a temporary folder beside `destination` and puts it in the place of whatever stands there.
   ///
   /// - Parameter fill: writes the contents; every file it writes must itself be flushed, as `AtomicFile` does.
@@ -11,13 +14,13 @@ public enum AtomicFolder {
   public static func write(to destination: URL, _ fill: (_ temporary: URL) throws -> Void) throws {
     let target = path(destination)
     let parent = URL(filePath: target).deletingLastPathComponent()
-    let name = ".\(String(UInt64.random(in: .min ... .max), radix: 16)).tmp"
+    let name = "\(prefix)\(String(UInt64.random(in: .min ... .max), radix: 16)).tmp"
     let temporary = parent.appending(path: name, directoryHint: .isDirectory)
     let files = FileManager.default
     do {
       try files.createDirectory(at: temporary, withIntermediateDirectories: true)
     } catch {
-      throw FileError(path: target, action: .write, code: systemCode(error))
+      throw FileError(path: target, action: .write, underlying: error)
     }
     do {
       try fill(temporary)
@@ -30,6 +33,20 @@ public enum AtomicFolder {
     }
     try flush(path(parent))
     if files.fileExists(atPath: path(temporary)) { try files.removeItem(at: temporary) }
+  }
+
+  /// Deletes what writes that were killed have left in a folder to which nobody else is writing.
+  ///
+  /// - Throws: `FileError`.
+  public static func removeRemains(in parent: URL) throws(FileError) {
+    do {
+      for url in try FileManager.default.contentsOfDirectory(at: parent, includingPropertiesForKeys: nil)
+      where url.lastPathComponent.hasPrefix(prefix) && url.pathExtension == "tmp" {
+        try FileManager.default.removeItem(at: url)
+      }
+    } catch {
+      throw FileError(path: path(parent), action: .write, underlying: error)
+    }
   }
 
   /// Gives the new folder the target's name, and what stood there the new folder's.
@@ -61,13 +78,5 @@ public enum AtomicFolder {
   private static func path(_ url: URL) -> String {
     let path = url.standardizedFileURL.path(percentEncoded: false)
     return path.hasSuffix("/") && path.count > 1 ? String(path.dropLast()) : path
-  }
-
-  private static func systemCode(_ error: any Error) -> Int32 {
-    let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-    for case let error? in [underlying, error as NSError] where error.domain == NSPOSIXErrorDomain {
-      return Int32(error.code)
-    }
-    return EACCES
   }
 }

@@ -1,0 +1,82 @@
+import Foundation
+
+/// Everything about a run that is not a tensor.
+///
+/// Random numbers need no state of their own: they follow from the seed and the step.
+public struct RunState: Sendable, Hashable, Codable {
+  /// The optimiser steps that have been taken.
+  public var step: Int
+  /// The options of the run, with the seed it drew if none was given.
+  public var configuration: TrainingConfiguration
+  /// The names of the instance pictures, on whose number and order the batches depend.
+  public var instanceImages: [String]
+  /// The names of the class pictures.
+  public var classImages: [String]
+
+  /// The state of a run.
+  public init(
+    step: Int, configuration: TrainingConfiguration, instanceImages: [String], classImages: [String] = []
+  ) {
+    self.step = step
+    self.configuration = configuration
+    self.instanceImages = instanceImages
+    self.classImages = classImages
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case step, configuration
+    case instanceImages = "instance_images"
+    case classImages = "class_images"
+  }
+}
+
+extension RunState {
+  /// Options that may be others after a resume: they decide how far a run goes, where things are and what is shown, but
+  /// not what a step computes.
+  static let resumableOptions: Set<TrainingConfiguration.CodingKeys> = [
+    .pretrainedModelNameOrPath, .instanceDataDir, .classDataDir, .outputDir, .numClassImages, .sampleBatchSize,
+    .classInferenceSteps, .numTrainEpochs, .maxTrainSteps, .gradientCheckpointing, .checkpointingSteps,
+    .checkpointsTotalLimit, .resumeFromCheckpoint, .validationPrompt, .numValidationImages, .validationSteps,
+    .validationInferenceSteps, .guidanceScale,
+  ]
+
+  /// The options on which this state and a configuration disagree though a resumed run needs them to be equal.
+  ///
+  /// A configuration without a seed agrees with every seed.
+  func conflicts(with other: TrainingConfiguration) throws -> [TrainingConfiguration.CodingKeys] {
+    var other = other
+    other.seed = other.seed ?? configuration.seed
+    let mine = try RunState.options(configuration)
+    let theirs = try RunState.options(other)
+    return TrainingConfiguration.CodingKeys.allCases.filter { option in
+      !RunState.resumableOptions.contains(option) && mine[option.rawValue] != theirs[option.rawValue]
+    }
+  }
+
+  /// Every option by its name, as JSON has it.
+  private static func options(_ configuration: TrainingConfiguration) throws -> [String: OptionValue] {
+    try RunJSON.decoder.decode([String: OptionValue].self, from: RunJSON.encoder.encode(configuration))
+  }
+}
+
+/// The value of some option, whatever its type.
+private enum OptionValue: Decodable, Hashable {
+  case flag(Bool)
+  case text(String)
+  /// Apart from other numbers, since a Double does not hold every seed.
+  case whole(UInt64)
+  case number(Double)
+
+  init(from decoder: any Decoder) throws {
+    let value = try decoder.singleValueContainer()
+    if let flag = try? value.decode(Bool.self) {
+      self = .flag(flag)
+    } else if let text = try? value.decode(String.self) {
+      self = .text(text)
+    } else if let whole = try? value.decode(UInt64.self) {
+      self = .whole(whole)
+    } else {
+      self = .number(try value.decode(Double.self))
+    }
+  }
+}

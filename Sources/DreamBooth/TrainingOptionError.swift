@@ -1,0 +1,114 @@
+/// An option of a training run that has an impossible value, or does not go with the others.
+public struct TrainingOptionError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// The option.
+  public let option: TrainingConfiguration.CodingKeys
+  /// What is wrong with it and what to do.
+  public let problem: String
+
+  /// A problem with one option.
+  public init(_ option: TrainingConfiguration.CodingKeys, _ problem: String) {
+    self.option = option
+    self.problem = problem
+  }
+
+  /// One sentence that names the flag.
+  public var description: String { "--\(option.rawValue) \(problem)" }
+}
+
+extension TrainingConfiguration {
+  /// Refuses values with which no run could succeed.
+  ///
+  /// What depends on files, such as the size of the model, is checked when they are read.
+  public func validate() throws(TrainingOptionError) {
+    try requireText()
+    try requirePositiveCounts()
+    try requirePriorPreservation()
+    try requireOptimizer()
+    try requireLearningRateSchedule()
+  }
+
+  private func requireText() throws(TrainingOptionError) {
+    let texts: [(CodingKeys, String)] = [
+      (.pretrainedModelNameOrPath, pretrainedModelNameOrPath), (.instanceDataDir, instanceDataDir),
+      (.instancePrompt, instancePrompt), (.outputDir, outputDir),
+    ]
+    for (option, text) in texts where text.isEmpty { throw TrainingOptionError(option, "is missing or empty") }
+  }
+
+  private func requirePositiveCounts() throws(TrainingOptionError) {
+    let counts: [(CodingKeys, Int?)] = [
+      (.resolution, resolution), (.numClassImages, numClassImages), (.sampleBatchSize, sampleBatchSize),
+      (.classInferenceSteps, classInferenceSteps), (.trainBatchSize, trainBatchSize),
+      (.numTrainEpochs, numTrainEpochs), (.maxTrainSteps, maxTrainSteps),
+      (.gradientAccumulationSteps, gradientAccumulationSteps), (.lrNumCycles, lrNumCycles),
+      (.checkpointingSteps, checkpointingSteps), (.checkpointsTotalLimit, checkpointsTotalLimit),
+      (.numValidationImages, numValidationImages), (.validationSteps, validationSteps),
+      (.validationInferenceSteps, validationInferenceSteps),
+    ]
+    for (option, count) in counts {
+      if let count, count < 1 { throw TrainingOptionError(option, "is \(count) and must be at least 1") }
+    }
+  }
+
+  private func requirePriorPreservation() throws(TrainingOptionError) {
+    guard withPriorPreservation else { return }
+    if (classDataDir ?? "").isEmpty {
+      throw TrainingOptionError(.classDataDir, "is needed by --with_prior_preservation: give a folder for class images")
+    }
+    if (classPrompt ?? "").isEmpty {
+      throw TrainingOptionError(
+        .classPrompt, "is needed by --with_prior_preservation: for example \"a photo of a dog\"")
+    }
+    if classDataDir == instanceDataDir {
+      throw TrainingOptionError(.classDataDir, "is the folder of --instance_data_dir; class images need their own")
+    }
+    if !(priorLossWeight >= 0 && priorLossWeight.isFinite) {
+      throw TrainingOptionError(.priorLossWeight, "is \(priorLossWeight) and must be a number from 0 on")
+    }
+  }
+
+  private func requireOptimizer() throws(TrainingOptionError) {
+    if !(learningRate > 0 && learningRate.isFinite) {
+      throw TrainingOptionError(.learningRate, "is \(learningRate) and must be a number above 0")
+    }
+    let decays: [(CodingKeys, Double)] = [(.adamBeta1, adamBeta1), (.adamBeta2, adamBeta2)]
+    for (option, decay) in decays where !(decay >= 0 && decay < 1) {
+      throw TrainingOptionError(option, "is \(decay) and must be from 0 to below 1")
+    }
+    if !(adamWeightDecay >= 0 && adamWeightDecay.isFinite) {
+      throw TrainingOptionError(.adamWeightDecay, "is \(adamWeightDecay) and must be a number from 0 on")
+    }
+    if !(adamEpsilon > 0 && adamEpsilon.isFinite) {
+      throw TrainingOptionError(.adamEpsilon, "is \(adamEpsilon) and must be a number above 0")
+    }
+    if !(maxGradNorm > 0) {
+      throw TrainingOptionError(.maxGradNorm, "is \(maxGradNorm) and must be above 0; inf turns clipping off")
+    }
+    if let snrGamma, !(snrGamma > 0 && snrGamma.isFinite) {
+      throw TrainingOptionError(.snrGamma, "is \(snrGamma) and must be a number above 0, usually 5")
+    }
+    if !guidanceScale.isFinite { throw TrainingOptionError(.guidanceScale, "is \(guidanceScale), which is no number") }
+  }
+
+  private func requireLearningRateSchedule() throws(TrainingOptionError) {
+    if lrWarmupSteps < 0 { throw TrainingOptionError(.lrWarmupSteps, "is \(lrWarmupSteps) and must not be negative") }
+    if lrScheduler != .constant, let maxTrainSteps, lrWarmupSteps >= maxTrainSteps {
+      throw TrainingOptionError(
+        .lrWarmupSteps,
+        "is \(lrWarmupSteps), but there are only \(maxTrainSteps) steps: the learning rate would never be reached")
+    }
+    if lrScheduler == .constant, lrWarmupSteps > 0 {
+      throw TrainingOptionError(
+        .lrWarmupSteps, "has no effect on --lr_scheduler constant; choose constant_with_warmup")
+    }
+    if lrScheduler == .polynomial {
+      if learningRate <= LearningRateSchedule.polynomialEnd {
+        throw TrainingOptionError(
+          .learningRate, "must be above \(LearningRateSchedule.polynomialEnd), where --lr_scheduler polynomial ends")
+      }
+      if !(lrPower > 0 && lrPower.isFinite) {
+        throw TrainingOptionError(.lrPower, "is \(lrPower) and must be a number above 0")
+      }
+    }
+  }
+}

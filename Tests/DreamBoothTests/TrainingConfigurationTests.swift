@@ -1,0 +1,126 @@
+import DreamBooth
+import Foundation
+import Testing
+
+@Suite struct TrainingConfigurationTests {
+  private let valid = TrainingConfiguration(
+    pretrainedModelNameOrPath: "model", instanceDataDir: "dog", instancePrompt: "a photo of sks dog", outputDir: "out")
+
+  @Test func defaultsAreValid() throws {
+    try valid.validate()
+    var prior = valid
+    prior.withPriorPreservation = true
+    prior.classDataDir = "dogs"
+    prior.classPrompt = "a photo of a dog"
+    try prior.validate()
+  }
+
+  typealias Change = @Sendable (inout TrainingConfiguration) -> Void
+
+  static let mistakes: [(TrainingConfiguration.CodingKeys, Change)] = [
+    (.pretrainedModelNameOrPath, { $0.pretrainedModelNameOrPath = "" }),
+    (.instanceDataDir, { $0.instanceDataDir = "" }),
+    (.instancePrompt, { $0.instancePrompt = "" }),
+    (.outputDir, { $0.outputDir = "" }),
+    (.resolution, { $0.resolution = 0 }),
+    (.trainBatchSize, { $0.trainBatchSize = -1 }),
+    (.maxTrainSteps, { $0.maxTrainSteps = 0 }),
+    (.checkpointsTotalLimit, { $0.checkpointsTotalLimit = 0 }),
+    (.classDataDir, { $0.withPriorPreservation = true }),
+    (
+      .classPrompt,
+      {
+        $0.withPriorPreservation = true
+        $0.classDataDir = "dogs"
+      }
+    ),
+    (
+      .classDataDir,
+      {
+        $0.withPriorPreservation = true
+        $0.classDataDir = "dog"
+        $0.classPrompt = "a dog"
+      }
+    ),
+    (.learningRate, { $0.learningRate = .nan }),
+    (.learningRate, { $0.learningRate = 0 }),
+    (.adamBeta1, { $0.adamBeta1 = 1 }),
+    (.adamBeta2, { $0.adamBeta2 = -0.1 }),
+    (.adamEpsilon, { $0.adamEpsilon = 0 }),
+    (.adamWeightDecay, { $0.adamWeightDecay = -1 }),
+    (.maxGradNorm, { $0.maxGradNorm = 0 }),
+    (.snrGamma, { $0.snrGamma = 0 }),
+    (.guidanceScale, { $0.guidanceScale = .infinity }),
+    (.lrWarmupSteps, { $0.lrWarmupSteps = -1 }),
+    (.lrWarmupSteps, { $0.lrWarmupSteps = 10 }),
+    (
+      .lrWarmupSteps,
+      {
+        $0.lrScheduler = .constantWithWarmup
+        $0.lrWarmupSteps = 500
+        $0.maxTrainSteps = 400
+      }
+    ),
+    (
+      .learningRate,
+      {
+        $0.lrScheduler = .polynomial
+        $0.learningRate = 1e-7
+      }
+    ),
+    (
+      .lrPower,
+      {
+        $0.lrScheduler = .polynomial
+        $0.lrPower = 0
+      }
+    ),
+  ]
+
+  @Test(arguments: mistakes.indices)
+  func namesTheFlagThatIsWrong(_ index: Int) {
+    let (option, change) = Self.mistakes[index]
+    var configuration = valid
+    change(&configuration)
+    let error = #expect(throws: TrainingOptionError.self) { try configuration.validate() }
+    #expect(error?.option == option)
+    #expect(error?.description.hasPrefix("--\(option.rawValue) ") == true)
+  }
+
+  @Test func everyOptionIsStoredUnderItsOwnName() throws {
+    var configuration = valid
+    configuration.seed = .max
+    configuration.classDataDir = "dogs"
+    configuration.classPrompt = "a dog"
+    configuration.maxTrainSteps = 7
+    configuration.snrGamma = 5
+    configuration.checkpointsTotalLimit = 2
+    configuration.resumeFromCheckpoint = "latest"
+    configuration.validationPrompt = "a dog on the moon"
+    let data = try JSONEncoder().encode(configuration)
+    let stored = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    #expect(Set(stored.keys) == Set(TrainingConfiguration.CodingKeys.allCases.map(\.rawValue)))
+    #expect(try JSONDecoder().decode(TrainingConfiguration.self, from: data) == configuration)
+  }
+
+  @Test func epochsGoThroughTheLargerFolder() {
+    var configuration = valid
+    configuration.trainBatchSize = 2
+    configuration.numTrainEpochs = 3
+    configuration.gradientAccumulationSteps = 4
+    #expect(configuration.stepCount(instanceImages: 5, classImages: 0) == 3)
+    #expect(configuration.stepCount(instanceImages: 5, classImages: 100) == 3 * 13)
+    configuration.maxTrainSteps = 8
+    #expect(configuration.stepCount(instanceImages: 5, classImages: 100) == 8)
+  }
+
+  @Test func theLearningRateIsScaledOnlyOnRequest() {
+    var configuration = valid
+    configuration.learningRate = 0.25
+    configuration.trainBatchSize = 2
+    configuration.gradientAccumulationSteps = 4
+    #expect(configuration.learningRateSchedule(stepCount: 9).rate(atStep: 0) == 0.25)
+    configuration.scaleLr = true
+    #expect(configuration.learningRateSchedule(stepCount: 9).rate(atStep: 0) == 2)
+  }
+}
