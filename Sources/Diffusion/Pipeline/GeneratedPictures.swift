@@ -5,6 +5,12 @@ public struct GeneratedPictures: Sendable {
   /// The pictures, about -1...1, [batch, height, width, 3].
   public let pixels: Tensor
 
+  /// Pictures that are at hand.
+  public init(latents: Tensor, pixels: Tensor) {
+    self.latents = latents
+    self.pixels = pixels
+  }
+
   /// The pictures as bytes, row by row, red, green and blue side by side.
   public func bytes() -> [UInt8] {
     pixels.array(Float.self).map { value in
