@@ -6,6 +6,9 @@ last latents, `decoded` what the VAE makes of them and `image` [batch, height, w
 the picture. `encoder_hidden_states` holds the negative prompts' states, then the prompts'.
 
 The json gives the arguments and the relative difference between float32 and float64 at the end.
+
+`goldens/sampling-seeds.safetensors` holds the last latents of walks that add noise in every step, from
+seeds alone: `shared` with one generator for both pictures, `each` with one for each.
 """
 
 import torch
@@ -66,8 +69,24 @@ def write_sampling(name, scheduler):
     }, __file__)
 
 
+def write_seeds():
+    """DDPM draws its start and then the noise of every step from the same generators."""
+    pipeline = models.load("tiny-sample")
+    pipeline.set_progress_bar_config(disable=True)
+
+    def walk(generator, guidance_scale):
+        return pipeline(["a dog", "a cat"], num_inference_steps=7, guidance_scale=guidance_scale,
+                        generator=generator, output_type="latent").images
+
+    common.write("sampling-seeds", {
+        "shared": walk(torch.Generator("cpu").manual_seed(5), 3.0),
+        "each": walk([torch.Generator("cpu").manual_seed(seed) for seed in (5, 9)], 1.0),
+    }, __file__)
+
+
 if __name__ == "__main__":
     common.deterministic()
     for model in SIZES:
         for chosen in SCHEDULERS:
             write_sampling(model, chosen)
+    write_seeds()

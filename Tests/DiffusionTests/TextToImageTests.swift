@@ -41,6 +41,19 @@ import Testing
     #expect(GeneratedPictures(latents: pixels, pixels: pixels).bytes() == [0, 0, 128, 255, 255, 159])
   }
 
+  @Test func noiseIsDrawnInTheOrderOfDiffusers() throws {
+    let pipeline = try pipeline()
+    let golden = try Fixtures.golden("sampling-seeds")
+    var request = request("a dog", "a cat", seeds: [5])
+    (request.steps, request.guidanceScale) = (7, 3)
+    let scheduler = try ModelFolder(Fixtures.model("tiny-sample")).schedulerConfiguration.makeScheduler()
+    let shared = try pipeline.latents(request, scheduler: scheduler)
+    #expect(relativeError(shared.floats(), try golden.floats("shared")) < Tolerance.sampledLatents)
+    (request.seeds, request.guidanceScale) = ([5, 9], 1)
+    let each = try pipeline.latents(request, scheduler: scheduler)
+    #expect(relativeError(each.floats(), try golden.floats("each")) < Tolerance.sampledLatents)
+  }
+
   @Test func withASeedEachAPictureStandsForItself() throws {
     let pipeline = try pipeline()
     let both = try pipeline.latents(request("a dog", "a cat", seeds: [3, 8]), scheduler: ancestralSampler())
