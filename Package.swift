@@ -51,7 +51,7 @@ let package = Package(
       name: "AutogradTests", dependencies: ["Autograd", "OperationCatalogue", "TestSupport"], swiftSettings: plain),
     .testTarget(name: "ImagesTests", dependencies: ["Images", "TestSupport"], swiftSettings: plain),
     .testTarget(name: "DreamBoothTests", dependencies: ["DreamBooth", "Images", "TestSupport"], swiftSettings: plain),
-    .testTarget(name: "DiffusionTests", dependencies: ["Diffusion", "TestSupport"], swiftSettings: plain),
+    .testTarget(name: "DiffusionTests", dependencies: ["Diffusion", "Images", "TestSupport"], swiftSettings: plain),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -14,6 +14,9 @@ public enum Tolerance {
   /// Latents after some twenty steps with guidance, which multiplies the difference of two predictions.
   public static let sampledLatents = 1e-4
 
+  /// Levels of 255 that a pixel may be off: a number that lies near the middle between two levels rounds either way.
+  public static let pixelLevels = 1
+
   /// Parameters after steps of AdamW, from what PyTorch's own rounding does to them.
   ///
   /// AdamW divides a gradient by its own size, so an element whose gradient is nearly zero moves by the sign of its
