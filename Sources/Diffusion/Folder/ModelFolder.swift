@@ -17,7 +17,8 @@ public struct ModelFolder: Sendable {
   /// The JSON files as they were read, by their paths inside the folder.
   let documents: [String: Data]
 
-  static let indexFile = "model_index.json"
+  /// The file without which a folder is no model.
+  public static let indexFile = "model_index.json"
   static let schedulerFile = "scheduler/scheduler_config.json"
   static let tokenizerFolder = "tokenizer"
 

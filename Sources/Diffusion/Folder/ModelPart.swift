@@ -8,7 +8,7 @@ public enum ModelPart: String, Sendable, CaseIterable {
   public var folder: String { rawValue }
 
   /// The file that holds the weights, inside the model's folder.
-  var weightsFile: String {
+  public var weightsFile: String {
     switch self {
     case .unet, .vae: "\(folder)/diffusion_pytorch_model.safetensors"
     case .textEncoder: "\(folder)/model.safetensors"

@@ -1,0 +1,155 @@
+import Foundation
+
+/// A DreamBooth run from its options to the trained model on disk (Ruiz et al., 2023).
+///
+/// The output folder receives the trained model as a diffusers folder, `checkpoint-N` folders, sample pictures under
+/// `samples` and the log.
+public struct Trainer {
+  /// How a run ended.
+  public enum Outcome: Sendable, Hashable {
+    /// The trained model is in this folder.
+    case finished(model: URL)
+    /// A stop was asked for; the run can be resumed from this checkpoint, unless it had not taken a step yet.
+    case stopped(checkpoint: URL?)
+  }
+
+  private let configuration: TrainingConfiguration
+  private let backend: any Backend
+  private let stop: StopSignal
+  private let observer: TrainingObserver
+  private let output: URL
+
+  /// A run that has not begun.
+  ///
+  /// - Parameters:
+  ///   - stop: ends the run after the step it is at, with a checkpoint.
+  ///   - observer: is told of everything that happens.
+  /// - Throws: `TrainingOptionError`.
+  public init(
+    _ configuration: TrainingConfiguration, on backend: any Backend, stop: StopSignal = StopSignal(),
+    observer: @escaping TrainingObserver = { _ in }
+  ) throws(TrainingOptionError) {
+    try configuration.validate()
+    self.configuration = configuration
+    self.backend = backend
+    self.stop = stop
+    self.observer = observer
+    output = URL(filePath: configuration.outputDir, directoryHint: .isDirectory)
+  }
+
+  /// Carries the run out.
+  ///
+  /// - Throws: what is wrong with the model, the pictures, the options or the disk. Whatever had been saved stays.
+  public func run() throws -> Outcome {
+    let checkpoint = try checkpointToResume()
+    var configuration = configuration
+    // The generators of PyTorch, which the samples follow, take 32 bits.
+    let seed =
+      configuration.seed ?? checkpoint?.state.configuration.seed ?? UInt64(UInt32.random(in: .min ... .max))
+    configuration.seed = seed
+
+    observer(.began("Reading the model"))
+    let folder = try ModelFolder(URL(filePath: configuration.pretrainedModelNameOrPath, directoryHint: .isDirectory))
+    try requireResolution(folder)
+    try makeOutputFolder()
+    let model = try TrainingModel(folder, trainTextEncoder: configuration.trainTextEncoder, on: backend)
+    // A sampler that is not ours should be found out before the first step and not at the first sample.
+    let scheduler = try configuration.validationPrompt.map { _ in try model.makeScheduler() }
+
+    let preparation = TrainingPreparation(
+      configuration: configuration, model: model, seed: seed, observer: observer)
+    let instance = try preparation.instancePictures()
+    guard try preparation.generateClassImages(stop) else { return .stopped(checkpoint: nil) }
+    let prior = try preparation.classPictures()
+    let state = RunState(
+      step: 0, configuration: configuration, instanceImages: instance.names, classImages: prior?.names ?? [])
+    try checkpoint?.requireContinuation(state)
+
+    let data = preparation.data(instance, prior)
+    let stepCount = configuration.stepCount(instanceImages: instance.count, classImages: prior?.count ?? 0)
+    let session = TrainingSession(model, configuration, stepCount: stepCount, batch: data.batch)
+    if let checkpoint {
+      try checkpoint.restore(model.parts, session.optimizer)
+      observer(.resumed(step: session.step, checkpoint: checkpoint.url))
+    }
+    let log = try RunLog(in: output, configuration, resumedStep: checkpoint?.state.step)
+    let samples = SampleImages(folder: output.appending(path: "samples"), configuration: configuration, seed: seed)
+    return try train(session, state, stepCount, log) { step in
+      if let scheduler, step.isMultiple(of: configuration.validationSteps) {
+        let images = try samples.write(step: step, with: model.pipeline, scheduler: scheduler, stop: stop)
+        observer(.sampled(images: images))
+      }
+    }
+  }
+
+  private func train(
+    _ session: TrainingSession, _ state: RunState, _ stepCount: Int, _ log: RunLog,
+    sample: (_ step: Int) throws -> Void
+  ) throws -> Outcome {
+    while session.step < stepCount {
+      let record = try session.advance()
+      try log.append(record)
+      observer(.stepped(record, of: stepCount))
+      let step = session.step
+      var checkpoint: URL?
+      if step.isMultiple(of: configuration.checkpointingSteps) { checkpoint = try save(session, state) }
+      if !stop.isRequested { try sample(step) }
+      if stop.isRequested && step < stepCount {
+        return .stopped(checkpoint: try checkpoint ?? save(session, state))
+      }
+    }
+    observer(.began("Saving the model"))
+    try session.model.save(into: output)
+    return .finished(model: output)
+  }
+
+  private func save(_ session: TrainingSession, _ state: RunState) throws -> URL {
+    var state = state
+    state.step = session.step
+    let checkpoint = try RunCheckpoint.write(state, session.model.parts, session.optimizer, in: output)
+    observer(.saved(checkpoint: checkpoint.url))
+    if let limit = configuration.checkpointsTotalLimit {
+      do {
+        try CheckpointFolder(output).keep(limit, upTo: state.step)
+      } catch {
+        // The new checkpoint is safe, so an old one in the way is no reason to lose the run.
+        observer(.warning("\(error)"))
+      }
+    }
+    return checkpoint.url
+  }
+}
+
+// MARK: - Before the first step
+
+extension Trainer {
+  private func checkpointToResume() throws -> RunCheckpoint? {
+    let checkpoints = CheckpointFolder(output)
+    guard let choice = configuration.resumeFromCheckpoint else {
+      guard try checkpoints.steps().isEmpty else {
+        throw RunCheckpointError.earlierRun(folder: output.path(percentEncoded: false))
+      }
+      return nil
+    }
+    guard choice == "latest" else { return try RunCheckpoint(URL(filePath: choice, directoryHint: .isDirectory)) }
+    return try checkpoints.latest { observer(.warning($0)) }
+  }
+
+  private func requireResolution(_ folder: ModelFolder) throws(TrainingOptionError) {
+    let factor = folder.autoencoderConfiguration.downFactor
+    guard configuration.resolution.isMultiple(of: factor) else {
+      throw TrainingOptionError(
+        .resolution, "is \(configuration.resolution) and must be a multiple of \(factor) for this model")
+    }
+  }
+
+  private func makeOutputFolder() throws(FileError) {
+    do {
+      try FileManager.default.createDirectory(at: output, withIntermediateDirectories: true)
+    } catch {
+      throw FileError(path: output.path(percentEncoded: false), action: .write, underlying: error)
+    }
+    // A run that was killed may have left gigabytes behind.
+    try AtomicFolder.removeRemains(in: output)
+  }
+}

@@ -1,0 +1,131 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import DreamBooth
+
+@Suite struct ResumeTests {
+  private let fixture: TrainingFixture
+
+  init() throws {
+    fixture = try TrainingFixture()
+  }
+
+  typealias Change = @Sendable (TrainingFixture, inout TrainingConfiguration) -> Void
+
+  /// Cached and random crops, trained and frozen text, with and without everything that is drawn at random.
+  static let variants: [(name: String, change: Change)] = [
+    ("plain", { _, _ in }),
+    (
+      "everything",
+      { fixture, configuration in
+        fixture.addPrior(&configuration)
+        configuration.trainTextEncoder = true
+        configuration.centerCrop = false
+        configuration.randomFlip = true
+        configuration.gradientAccumulationSteps = 2
+        configuration.gradientCheckpointing = true
+        configuration.offsetNoise = true
+        configuration.snrGamma = 5
+        configuration.lrScheduler = .constantWithWarmup
+        configuration.lrWarmupSteps = 3
+      }
+    ),
+  ]
+
+  @Test(arguments: variants.indices)
+  func twoAndTwoStepsAreFour(_ variant: Int) throws {
+    var whole = fixture.configuration(output: "whole")
+    Self.variants[variant].change(fixture, &whole)
+    whole.checkpointingSteps = 4
+    try fixture.run(whole)
+
+    var parts = whole
+    parts.outputDir = fixture.path("parts")
+    parts.checkpointingSteps = 2
+    parts.maxTrainSteps = whole.lrWarmupSteps + 1 > 2 ? 4 : 2
+    let stop = StopSignal()
+    try fixture.run(parts, stop: stop) { event in
+      if case .stepped(let record, _) = event, record.step == 2 { stop.request() }
+    }
+    #expect(try CheckpointFolder(URL(filePath: parts.outputDir)).steps() == [2])
+    parts.maxTrainSteps = 4
+    parts.resumeFromCheckpoint = "latest"
+    // The seed is known to the checkpoint.
+    parts.seed = nil
+    var resumedAt: Int?
+    try fixture.run(parts) { event in
+      if case .resumed(let step, _) = event { resumedAt = step }
+    }
+    #expect(resumedAt == 2)
+
+    let expected = try fixture.tensors("whole")
+    #expect(expected.keys.contains("unet/diffusion_pytorch_model.safetensors"))
+    #expect(expected.keys.contains("checkpoint-4/unet/optimizer.safetensors"))
+    let found = try fixture.tensors("parts")
+    for (path, data) in expected { #expect(found[path] == data, "\(path)") }
+  }
+
+  @Test func aStopSavesACheckpointAndEndsTheRun() throws {
+    let stop = StopSignal()
+    var steps: [Int] = []
+    let outcome = try fixture.run(fixture.configuration(), stop: stop) { event in
+      guard case .stepped(let record, _) = event else { return }
+      steps.append(record.step)
+      if record.step == 3 { stop.request() }
+    }
+    #expect(steps == [1, 2, 3])
+    let checkpoint = URL(filePath: fixture.path("output/checkpoint-3"), directoryHint: .isDirectory)
+    guard case .stopped(let saved?) = outcome else {
+      Issue.record("\(outcome)")
+      return
+    }
+    #expect(saved.standardizedFileURL == checkpoint.standardizedFileURL)
+    #expect(try RunCheckpoint(checkpoint).state.step == 3)
+    #expect(!fixture.exists("output/model_index.json"))
+  }
+
+  @Test func gradientCheckpointingChangesNoBit() throws {
+    var configuration = fixture.configuration(output: "kept")
+    configuration.trainTextEncoder = true
+    configuration.maxTrainSteps = 2
+    try fixture.run(configuration)
+    configuration.outputDir = fixture.path("recomputed")
+    configuration.gradientCheckpointing = true
+    try fixture.run(configuration)
+    #expect(try fixture.tensors("kept") == fixture.tensors("recomputed"))
+  }
+
+  @Test func aNewRunDoesNotOverwriteAnEarlierOne() throws {
+    var configuration = fixture.configuration()
+    configuration.checkpointingSteps = 1
+    configuration.maxTrainSteps = 1
+    try fixture.run(configuration)
+    let before = try fixture.contents("output")
+    configuration.seed = 12
+    #expect(throws: RunCheckpointError.earlierRun(folder: fixture.path("output/"))) { try fixture.run(configuration) }
+    configuration.resumeFromCheckpoint = "latest"
+    #expect(throws: RunCheckpointError.self) { try fixture.run(configuration) }
+    #expect(try fixture.contents("output") == before)
+  }
+
+  @Test func otherPicturesAreNoticed() throws {
+    var configuration = fixture.configuration()
+    configuration.checkpointingSteps = 1
+    configuration.maxTrainSteps = 1
+    try fixture.run(configuration)
+    try FileManager.default.removeItem(atPath: fixture.path("subject/1.png"))
+    configuration.resumeFromCheckpoint = fixture.path("output/checkpoint-1")
+    configuration.maxTrainSteps = 2
+    let error = #expect(throws: RunCheckpointError.self) { try fixture.run(configuration) }
+    #expect(error?.description.contains("--instance_data_dir") == true)
+  }
+
+  @Test func onlySoManyCheckpointsAreKept() throws {
+    var configuration = fixture.configuration()
+    configuration.checkpointingSteps = 1
+    configuration.checkpointsTotalLimit = 2
+    try fixture.run(configuration)
+    #expect(try CheckpointFolder(URL(filePath: configuration.outputDir)).steps() == [3, 4])
+  }
+}

@@ -1,0 +1,56 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import DreamBooth
+
+@Suite struct TrainingMemoryTests {
+  private let fixture: TrainingFixture
+
+  init() throws {
+    fixture = try TrainingFixture()
+  }
+
+  /// The parts and their sum, against what a real run of the same shape takes from the pool.
+  @Test func theForecastCoversARealRun() throws {
+    var configuration = fixture.configuration()
+    fixture.addPrior(&configuration)
+    configuration.trainTextEncoder = true
+    configuration.maxTrainSteps = 2
+    let forecast = try TrainingMemory(ModelFolder(TrainingFixture.modelURL), configuration)
+    var peak = 0
+    try fixture.run(configuration) { event in
+      if case .stepped = event { peak = fixture.backend.memory.peak }
+    }
+    let ratio = Double(forecast.total) / Double(peak)
+    #expect(ratio > 0.9 && ratio < 1.1, "forecast \(forecast.total), used \(peak)")
+  }
+
+  @Test func optionsMoveTheForecast() throws {
+    let folder = try ModelFolder(TrainingFixture.modelURL)
+    let plain = fixture.configuration()
+    func forecast(_ change: (inout TrainingConfiguration) -> Void) throws -> TrainingMemory {
+      var configuration = plain
+      change(&configuration)
+      return try TrainingMemory(folder, configuration)
+    }
+    let base = try forecast { _ in }
+    #expect(base.moments == 2 * base.gradients)
+    #expect(try forecast { $0.trainTextEncoder = true }.gradients > base.gradients)
+    #expect(try forecast { $0.gradientCheckpointing = true }.activations < base.activations)
+    #expect(try forecast { $0.trainBatchSize = 2 }.activations > base.activations)
+    #expect(try forecast { $0.trainBatchSize = 2 }.weights == base.weights)
+  }
+
+  /// A step of Stable Diffusion 1.5 at its own size, AdamW's moments included, takes less than 24 GB.
+  @Test func aFullSizeStepFits() throws {
+    let folder = try ModelFolder(Fixtures.folder.appending(path: "configs/sd15", directoryHint: .isDirectory))
+    var configuration = fixture.configuration()
+    configuration.resolution = 512
+    let memory = try TrainingMemory(folder, configuration)
+    let parameters = 859_520_964 + 123_060_480 + 83_653_863
+    #expect(memory.weights == 4 * parameters)
+    #expect(memory.gradients >= 4 * 859_520_964)
+    #expect(memory.total < 24_000_000_000)
+  }
+}
