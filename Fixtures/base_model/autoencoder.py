@@ -1,20 +1,18 @@
 """Trains the KL autoencoder on pictures of every glyph there is, and measures its scaling factor.
 
-    torchrun --nproc-per-node N autoencoder.py --sprites sprites.npz --classifier classifier.pt --seconds 300 --output vae
+    torchrun --nproc-per-node N autoencoder.py --classifier classifier.pt --seconds 300 --output vae
 
 Loss: absolute and squared error, absolute error of the differences between neighbouring pixels (edges stay sharp),
 differences of the classifier's activations (what is drawn stays readable), and the KL term.
-With `--start FOLDER --decoder-only` a patch discriminator sharpens the decoder of a finished autoencoder; its latents,
-and so a UNet trained on them, stay as they are.
+The decoder is finished by decoder.py.
 """
 
 import argparse
 import time
 
 import torch
-import torch.nn as nn
-import torch.nn.functional as functional
 from diffusers import AutoencoderKL
+from PIL import Image
 
 from classifier import Classifier, load_classifier
 from networks import new_autoencoder
@@ -22,22 +20,6 @@ from training import Average, Schedule, Workers, sheet
 from world import World
 
 FEATURE_WEIGHT = 0.25
-ADVERSARIAL_WEIGHT = 0.02
-
-
-class Discriminator(nn.Module):
-    """Judges patches of some thirty pixels."""
-
-    def __init__(self):
-        super().__init__()
-        layers: list[nn.Module] = []
-        for before, after, stride in [(3, 48, 2), (48, 96, 2), (96, 192, 1)]:
-            layers += [nn.utils.parametrizations.spectral_norm(nn.Conv2d(before, after, 4, stride, 1)),
-                       nn.LeakyReLU(0.2)]
-        self.layers = nn.Sequential(*layers, nn.Conv2d(192, 1, 3, 1, 1))
-
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self.layers(pixels)
 
 
 def edge_error(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -75,6 +57,15 @@ def measure(model: AutoencoderKL, world: World) -> dict[str, float]:
             "latent_mean": everything.mean().item(), "posterior_std": sum(spreads) / 8}
 
 
+@torch.no_grad()
+def reconstructions(model: AutoencoderKL, world: World) -> Image.Image:
+    """Rows of drawn pictures, each followed by the row of what the autoencoder makes of them."""
+    pixels = torch.cat([world.draw(12).pixels, world.draw_anything(12)])
+    rebuilt = model.decode(model.encode(pixels).latent_dist.mean).sample
+    rows = torch.stack([pixels.view(2, 12, 3, 128, 128), rebuilt.view(2, 12, 3, 128, 128)], dim=1)
+    return sheet(rows.flatten(0, 2), 12)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sprites", default="sprites.npz")
@@ -85,7 +76,6 @@ def main() -> None:
     parser.add_argument("--kl-weight", type=float, default=1e-3)
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--start", help="folder of an autoencoder to go on from")
-    parser.add_argument("--decoder-only", action="store_true")
     parser.add_argument("--output", default="vae")
     arguments = parser.parse_args()
 
@@ -96,26 +86,14 @@ def main() -> None:
     judge = load_classifier(arguments.classifier, device)
     model = AutoencoderKL.from_pretrained(arguments.start) if arguments.start else new_autoencoder()
     model.float().to(device, memory_format=torch.channels_last).train()
-    if arguments.decoder_only:
-        model.encoder.requires_grad_(False)
-        model.quant_conv.requires_grad_(False)
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    workers.share_weights(list(model.parameters()))
+    parameters = list(model.parameters())
+    workers.share_weights(parameters)
     optimizer = torch.optim.AdamW(parameters, betas=(0.9, 0.99), weight_decay=0.0, fused=device.type == "cuda")
     average = Average(parameters, 0.998)
     schedule = Schedule(workers, arguments.seconds, arguments.rate, warm_up=150)
 
-    adversary = Discriminator().to(device, memory_format=torch.channels_last) if arguments.decoder_only else None
-    if adversary is not None:
-        workers.share_weights(list(adversary.parameters()))
-        adversary_optimizer = torch.optim.AdamW(adversary.parameters(), lr=2e-4, betas=(0.5, 0.9))
-
     def reconstruct(pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        if arguments.decoder_only:
-            with torch.no_grad():
-                posterior = model.encode(pixels).latent_dist
-        else:
-            posterior = model.encode(pixels).latent_dist
+        posterior = model.encode(pixels).latent_dist
         mean, log_variance = posterior.mean.float(), posterior.logvar.float()
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
         latents = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
@@ -132,22 +110,12 @@ def main() -> None:
             output, divergence = step(pixels)
             output = output.float()
             loss = error_of(judge, output, pixels) + arguments.kl_weight * divergence
-            if adversary is not None:
-                loss = loss - ADVERSARIAL_WEIGHT * adversary(output).float().mean() * min(1.0, schedule.step / 500)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         workers.average_gradients(parameters)
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         average.update()
-        if adversary is not None:
-            with torch.autocast(device.type, torch.bfloat16):
-                real, fake = adversary(pixels).float(), adversary(output.detach()).float()
-            hinge = functional.relu(1 - real).mean() + functional.relu(1 + fake).mean()
-            adversary_optimizer.zero_grad(set_to_none=True)
-            hinge.backward()
-            workers.average_gradients(list(adversary.parameters()))
-            adversary_optimizer.step()
         if workers.is_first and schedule.step % 250 in (1, 5):
             print(f"autoencoder step {schedule.step} loss {loss.item():.4f} divergence {divergence.item():.3f} "
                   f"{schedule.steps_per_second:.2f} steps/s, {time.time() - began:.0f} s", flush=True)
@@ -157,14 +125,9 @@ def main() -> None:
         model.eval()
         figures = measure(model, world)
         print("autoencoder:", figures, flush=True)
-        if not arguments.decoder_only:
-            model.register_to_config(scaling_factor=round(1 / figures["latent_std"], 4))
+        model.register_to_config(scaling_factor=round(1 / figures["latent_std"], 4))
         model.save_pretrained(arguments.output)
-        pixels = torch.cat([world.draw(12).pixels, world.draw_anything(12)])
-        with torch.no_grad():
-            rebuilt = model.decode(model.encode(pixels).latent_dist.mean).sample
-        rows = torch.stack([pixels.view(2, 12, 3, 128, 128), rebuilt.view(2, 12, 3, 128, 128)], dim=1).flatten(0, 2)
-        sheet(rows, 12).save(f"{arguments.output}/reconstructions.png")
+        reconstructions(model, world).save(f"{arguments.output}-reconstructions.png")
     workers.close()
 
 

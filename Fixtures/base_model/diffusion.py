@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
+from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from networks import MAXIMUM_TOKENS, new_scheduler, new_text_encoder, new_unet
@@ -96,7 +97,6 @@ def save_pipeline(folder: Path, autoencoder: AutoencoderKL, unet: UNet2DConditio
 
 def prefix_text_encoder_keys(folder: Path) -> None:
     """Gives the text encoder's keys the prefix `text_model.`, which transformers 5 drops and other readers expect."""
-    from safetensors.torch import load_file, save_file
     path = folder / "model.safetensors"
     prefix = "text_model."
     tensors = {key if key.startswith(prefix) else prefix + key: value for key, value in load_file(path).items()

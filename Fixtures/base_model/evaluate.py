@@ -1,6 +1,6 @@
 """Asks the base model for things in places and counts what the classifier reads off its samples.
 
-    torchrun --nproc-per-node N evaluate.py --model toy-world --classifier classifier.pt --samples 3840 --output figures.json
+    torchrun --nproc-per-node N evaluate.py --model toy-world --samples 3840 --output figures.json
 
 Figures: the share read as asked for the class, for the place (of the places and the plain backdrops), and for the tint
 where one was asked for; per item too. The same shares over the autoencoder's reconstructions of drawn pictures bound
@@ -25,7 +25,8 @@ SHOWN = [
     "a photo of a dog on the beach", "a photo of a robot in the snow", "a photo of a teapot on a wooden table",
     "a photo of a red car in the desert", "a photo of an octopus under water", "a photo of a purple dinosaur in space",
     "a photo of a castle at sunset", "a photo of a penguin in the city at night", "a photo of a unicorn in a meadow",
-    "a photo of a rocket on the moon", "a photo of a blue cat in the forest", "a photo of a panda in front of a brick wall",
+    "a photo of a rocket on the moon", "a photo of a blue cat in the forest",
+    "a photo of a panda in front of a brick wall",
     "a photo of a cupcake on a pink background", "a photo of a green guitar on a yellow background",
     "a photo of a pizza in space", "a photo of a teddy bear",
 ]
@@ -36,14 +37,14 @@ class Sampler:
 
     def __init__(self, folder: Path, device: torch.device):
         self.device = device
-        pipeline = StableDiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32).to(device)
+        pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32).to(device)
         self.unet, self.autoencoder = pipeline.unet.eval(), pipeline.vae.eval()
         self.text_encoder, self.tokenizer = pipeline.text_encoder.eval(), pipeline.tokenizer
         self.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
 
     def embed(self, prompts: list[str]) -> torch.Tensor:
-        ids = self.tokenizer(prompts, padding="max_length", max_length=77, truncation=True, return_tensors="pt").input_ids
-        return self.text_encoder(ids.to(self.device))[0]
+        encoded = self.tokenizer(prompts, padding="max_length", max_length=77, truncation=True, return_tensors="pt")
+        return self.text_encoder(encoded.input_ids.to(self.device))[0]
 
     @torch.no_grad()
     def sample(self, prompts: list[str], steps: int, guidance: float, generator: torch.Generator) -> torch.Tensor:

@@ -12,8 +12,8 @@ CLASSES = {
     "robot": "🤖", "ghost": "👻", "alien": "👽", "teddy bear": "🧸", "snowman": "⛄", "crown": "👑", "star": "⭐",
     "heart": "❤", "gift": "🎁", "balloon": "🎈",
     # vehicles and buildings
-    "rocket": "🚀", "car": "🚗", "bus": "🚌", "tractor": "🚜", "bicycle": "🚲", "sailboat": "⛵", "helicopter": "🚁",
-    "house": "🏠", "castle": "🏰", "tent": "⛺",
+    "rocket": "🚀", "car": "🚗", "bus": "🚌", "tractor": "🚜", "bicycle": "🚲", "sailboat": "⛵",
+    "helicopter": "🚁", "house": "🏠", "castle": "🏰", "tent": "⛺",
     # things of the house
     "teapot": "🫖", "umbrella": "☂", "guitar": "🎸", "trumpet": "🎺", "drum": "🥁", "camera": "📷", "clock": "⏰",
     "candle": "🕯", "key": "🔑", "hat": "🎩", "shoe": "👟", "backpack": "🎒", "chair": "🪑", "bell": "🔔",
@@ -31,13 +31,14 @@ PLACES = [
 
 # The colours a thing may be tinted with, and those of the plain backgrounds, as sRGB.
 TINTS = {
-    "red": (0.86, 0.16, 0.15), "orange": (0.96, 0.53, 0.10), "yellow": (0.97, 0.82, 0.15), "green": (0.22, 0.66, 0.25),
-    "blue": (0.16, 0.42, 0.88), "purple": (0.55, 0.25, 0.78), "pink": (0.97, 0.50, 0.70), "white": (0.94, 0.94, 0.95),
-    "black": (0.17, 0.17, 0.19),
+    "red": (0.86, 0.16, 0.15), "orange": (0.96, 0.53, 0.10), "yellow": (0.97, 0.82, 0.15),
+    "green": (0.22, 0.66, 0.25), "blue": (0.16, 0.42, 0.88), "purple": (0.55, 0.25, 0.78),
+    "pink": (0.97, 0.50, 0.70), "white": (0.94, 0.94, 0.95), "black": (0.17, 0.17, 0.19),
 }
 BACKDROPS = {
-    "red": (0.84, 0.20, 0.20), "orange": (0.97, 0.62, 0.25), "yellow": (0.98, 0.86, 0.38), "green": (0.40, 0.74, 0.42),
-    "blue": (0.30, 0.56, 0.90), "purple": (0.56, 0.40, 0.80), "pink": (0.98, 0.68, 0.80), "gray": (0.66, 0.67, 0.69),
+    "red": (0.84, 0.20, 0.20), "orange": (0.97, 0.62, 0.25), "yellow": (0.98, 0.86, 0.38),
+    "green": (0.40, 0.74, 0.42), "blue": (0.30, 0.56, 0.90), "purple": (0.56, 0.40, 0.80),
+    "pink": (0.98, 0.68, 0.80), "gray": (0.66, 0.67, 0.69),
 }
 
 CLASS_NAMES = list(CLASSES)
