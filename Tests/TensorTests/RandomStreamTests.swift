@@ -37,12 +37,6 @@ import Testing
     #expect(Tensor.normal([1001], stream, draw: draw(5)).array() == stream.normals(1001, draw: 5))
   }
 
-  /// A number depends on its place alone, not on how many are drawn with it.
-  @Test func shortDrawsAreTheBeginningOfLongOnes() {
-    let long = normals(1000)
-    for count in [1, 2, 3, 4, 5, 127, 999] { #expect(normals(count) == Array(long.prefix(count))) }
-  }
-
   /// Means of n samples deviate from the expectation by σ/√n; five of these happen once in two million.
   @Test func normalsHaveTheMomentsOfTheNormalDistribution() {
     let sample = normals(1 << 20).map(Double.init)

@@ -150,28 +150,6 @@ import Testing
     }
   }
 
-  @Test func seedsStreamsAndDrawsAreApart() {
-    let sequences = [
-      RandomStream(seed: 1, stream: 0).uniforms(8, draw: 0), RandomStream(seed: 1, stream: 0).uniforms(8, draw: 1),
-      RandomStream(seed: 1, stream: 1).uniforms(8, draw: 0), RandomStream(seed: 2, stream: 0).uniforms(8, draw: 0),
-      RandomStream(seed: 1 + 1 << 32, stream: 0).uniforms(8, draw: 0),
-    ]
-    #expect(Set(sequences).count == sequences.count)
-    #expect(sequences.joined().allSatisfy { $0 >= 0 && $0 < 1 })
-  }
-
-  @Test func normalsHaveTheirMoments() {
-    let values = RandomStream(seed: 9, stream: 0).normals(1_000_000, draw: 0).map(Double.init)
-    let count = Double(values.count)
-    let mean = values.reduce(0, +) / count
-    let variance = values.reduce(0) { $0 + $1 * $1 } / count
-    let kurtosis = values.reduce(0) { $0 + $1 * $1 * $1 * $1 } / count
-    // Five standard errors of each estimate.
-    #expect(abs(mean) < 5 / count.squareRoot())
-    #expect(abs(variance - 1) < 5 * (2 / count).squareRoot())
-    #expect(abs(kurtosis - 3) < 5 * (96 / count).squareRoot())
-  }
-
   private func filled(_ count: Int, _ fill: (UnsafeMutableBufferPointer<Float>) -> Void) -> [Float] {
     var values = [Float](repeating: .nan, count: count)
     values.withUnsafeMutableBufferPointer { fill($0) }
