@@ -26,13 +26,15 @@ import Testing
     #expect(gradient(y) == [3, 3])
   }
 
-  /// The sum hands one gradient to both operands; adding to one of them must not change the other, nor the seed.
+  /// A sum hands one gradient to both operands; adding to one of them must not change the other, nor the seed. The
+  /// sum is made last, so that its operands share the gradient before more arrives.
   @Test func sharedGradientsAreNotWrittenInPlace() {
     let (a, b) = (leaf([1, 2]), leaf([3, 4]))
     let seed = Tensor([1 as Float, 10], [2], on: backend)
+    let (first, second) = (a * 3, a.reshaped([2, 1]))
     let sum = a + b
-    (sum + a * 3).backward(seed)
-    #expect(gradient(a) == [4, 40])
+    (sum + first + second.reshaped([2])).backward(seed)
+    #expect(gradient(a) == [5, 50])
     #expect(gradient(b) == [1, 10])
     #expect(seed.array(Float.self) == [1, 10])
   }
