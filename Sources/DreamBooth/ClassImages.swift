@@ -16,16 +16,35 @@ public struct ClassImages: Sendable {
   private let resolution: Int
   private let seed: UInt64
 
-  /// The class pictures of a run.
-  public init(_ configuration: TrainingConfiguration, folder: URL, prompt: String, seed: UInt64) {
+  /// The pictures of one class.
+  ///
+  /// - Parameters:
+  ///   - prompt: what they show.
+  ///   - count: how many there are to be.
+  ///   - batchSize: how many are generated at a time.
+  ///   - steps: the sampling steps of each.
+  ///   - resolution: the side in pixels.
+  ///   - seed: what the noise derives from, together with a picture's number.
+  public init(
+    folder: URL, prompt: String, count: Int, batchSize: Int, steps: Int, guidanceScale: Float, resolution: Int,
+    seed: UInt64
+  ) {
     self.folder = folder
     self.prompt = prompt
+    self.count = count
+    self.batchSize = batchSize
+    self.steps = steps
+    self.guidanceScale = guidanceScale
+    self.resolution = resolution
     self.seed = seed
-    count = configuration.numClassImages
-    batchSize = configuration.sampleBatchSize
-    steps = configuration.classInferenceSteps
-    guidanceScale = configuration.guidanceScale
-    resolution = configuration.resolution
+  }
+
+  /// The class pictures of a run.
+  init(_ configuration: TrainingConfiguration, folder: URL, prompt: String, seed: UInt64) {
+    self.init(
+      folder: folder, prompt: prompt, count: configuration.numClassImages, batchSize: configuration.sampleBatchSize,
+      steps: configuration.classInferenceSteps, guidanceScale: configuration.guidanceScale,
+      resolution: configuration.resolution, seed: seed)
   }
 
   /// The numbers of the pictures that are still to be made.

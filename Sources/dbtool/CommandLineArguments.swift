@@ -1,0 +1,34 @@
+/// The arguments as the user wrote them, turned into what the parser understands.
+enum CommandLineArguments {
+  /// Replaces `--config FILE` by the file's options, placed before the others so that the command line wins, and
+  /// underscores in flags by dashes.
+  ///
+  /// - Throws: `ConfigurationFileError`.
+  static func expanded(_ arguments: [String]) throws(ConfigurationFileError) -> [String] {
+    var fromFile: [String] = []
+    var rest: [String] = []
+    var pending = arguments.map(dashed)[...]
+    while let argument = pending.popFirst() {
+      if argument == "--config" {
+        guard let path = pending.popFirst() else { throw ConfigurationFileError(path: "--config", "needs a file") }
+        fromFile += try ConfigurationFile.arguments(path)
+      } else if argument.hasPrefix("--config=") {
+        fromFile += try ConfigurationFile.arguments(String(argument.dropFirst("--config=".count)))
+      } else if argument == "--" {
+        rest += [argument] + pending
+        break
+      } else {
+        rest.append(argument)
+      }
+    }
+    // The subcommand's name stays first.
+    return rest.prefix(1) + fromFile + rest.dropFirst()
+  }
+
+  /// `--train_batch_size=4` becomes `--train-batch-size=4`; values are left alone.
+  static func dashed(_ argument: String) -> String {
+    guard argument.hasPrefix("--") else { return argument }
+    let end = argument.firstIndex(of: "=") ?? argument.endIndex
+    return String(argument[..<end].replacing("_", with: "-") + argument[end...])
+  }
+}

@@ -1,0 +1,124 @@
+import ArgumentParser
+import DreamBooth
+import Foundation
+import Images
+
+/// `dbtool generate`.
+struct GenerateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "generate", abstract: "Make pictures from text.",
+    discussion: "A seed means the same picture as in diffusers with torch.Generator(\"cpu\").")
+
+  @Option(help: ArgumentHelp("The model: a diffusers folder.", valueName: "folder"))
+  var model: String
+
+  @Option(help: "What the picture shows; repeat it for several pictures.")
+  var prompt: [String]
+
+  @Option(help: "What the pictures must not show.")
+  var negativePrompt: String?
+
+  @Option(help: "Pictures of each prompt.")
+  var numImages = 1
+
+  @Option(help: "The number of sampling steps.")
+  var steps = 50
+
+  @Option(help: "How far pictures are pushed towards the prompt; 1 for not at all.")
+  var guidanceScale: Float = 7.5
+
+  @Option(help: "The seed of the first picture; the next ones count up.")
+  var seed: UInt64 = 0
+
+  @Option(help: "The height in pixels; the model's own where left out.")
+  var height: Int?
+
+  @Option(help: "The width in pixels; the model's own where left out.")
+  var width: Int?
+
+  @Option(help: "The sampler: \(SamplerName.list); the model's own where left out.")
+  var scheduler: SamplerName?
+
+  @Option(help: ArgumentHelp("Start from the tensor 'latents' of this safetensors file.", valueName: "file"))
+  var latents: String?
+
+  @Option(help: ArgumentHelp("Write the final latents to this safetensors file.", valueName: "file"))
+  var saveLatents: String?
+
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("The PNG to write; a folder where there are several pictures.", valueName: "path"))
+  var output: String
+
+  @OptionGroup var device: DeviceOption
+
+  func validate() throws {
+    guard numImages >= 1 else { throw ValidationError("--num-images is \(numImages) and must be at least 1") }
+    guard !prompt.isEmpty else { throw ValidationError("--prompt is missing") }
+  }
+
+  func run() throws {
+    let backend = device.backend()
+    let folder = try ModelFolder(URL(filePath: model))
+    let request = try request(on: backend)
+    let pipeline = try TextToImage(folder, on: backend)
+    let sampler = try folder.schedulerConfiguration.makeScheduler(named: scheduler)
+    let line = ProgressLine()
+    let pictures = try pipeline(request, scheduler: sampler) { progress in
+      line.show(
+        "step \(progress.step) of \(progress.stepCount)", isLast: progress.step == progress.stepCount)
+    }
+    if let saveLatents {
+      try SafetensorsWriter.write([SafetensorsItem("latents", pictures.latents)], to: URL(filePath: saveLatents))
+    }
+    try write(pictures.images(), request)
+  }
+
+  private func request(on backend: any Backend) throws -> TextToImageRequest {
+    let prompts = prompt.flatMap { Array(repeating: $0, count: numImages) }
+    var request = TextToImageRequest(prompts: prompts)
+    request.negativePrompts = negativePrompt.map { [$0] } ?? []
+    request.guidanceScale = guidanceScale
+    request.steps = steps
+    request.height = height
+    request.width = width
+    request.seeds = prompts.indices.map { seed &+ UInt64($0) }
+    if let latents {
+      let file = try SafetensorsFile(URL(filePath: latents))
+      request.latents = Tensor(try file.floats("latents"), try file.entry("latents").shape, on: backend)
+    }
+    return request
+  }
+
+  private func write(_ images: [Image], _ request: TextToImageRequest) throws {
+    for (index, image) in images.enumerated() {
+      let path = images.count == 1 ? output : "\(output)/\(String(format: "%03d", index)).png"
+      let url = URL(filePath: path)
+      try FileManager.default.createDirectory(
+        at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+      try image.writePNG(
+        to: url,
+        text: [PNG.Text("prompt", request.prompts[index]), PNG.Text("seed", "\(request.seeds[index])")])
+      print(path)
+    }
+  }
+}
+
+/// The samplers by the names that people use.
+enum SamplerName: String, CaseIterable, ExpressibleByArgument {
+  case ddim, ddpm, pndm
+
+  static let list = allCases.map(\.rawValue).joined(separator: ", ")
+}
+
+extension SchedulerConfig {
+  /// The named sampler with this schedule; the configuration's own if there is no name.
+  func makeScheduler(named name: SamplerName?) throws -> any Scheduler {
+    switch name {
+    case nil: try makeScheduler()
+    case .ddim: DDIMScheduler(self)
+    case .ddpm: DDPMScheduler(self)
+    case .pndm: try PNDMScheduler(self)
+    }
+  }
+}

@@ -1,0 +1,64 @@
+import ArgumentParser
+import DreamBooth
+import Foundation
+
+/// `dbtool trace`.
+struct TraceCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "trace",
+    abstract: "Carry out training steps on given numbers and write down everything, to be held against PyTorch.",
+    discussion: """
+      INPUTS holds, in PyTorch's layout, 'latents' (already scaled) or 'pixel_values' (-1...1), 'noise', 'timesteps' \
+      and 'input_ids'. With prior preservation the second half of the batch is the class half.
+      """)
+
+  @Option(help: ArgumentHelp("The model: a diffusers folder.", valueName: "folder"))
+  var model: String
+
+  @Option(help: ArgumentHelp("The safetensors file with the numbers to start from.", valueName: "file"))
+  var inputs: String
+
+  @Option(help: ArgumentHelp("The safetensors file to write.", valueName: "file"))
+  var output: String
+
+  @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Train the text encoder along with the UNet.")
+  var trainTextEncoder = false
+
+  @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Add the loss of the class half.")
+  var withPriorPreservation = false
+
+  @Option(help: "The factor on the loss of the class half.")
+  var priorLossWeight: Float = 1
+
+  @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Compute activations twice instead of keeping them.")
+  var gradientCheckpointing = false
+
+  @Option(help: "The learning rate of the optimiser steps.")
+  var learningRate = 5e-6
+
+  @Option(help: "How many AdamW steps to take.")
+  var steps: Int?
+
+  @Option(help: "The type of the arithmetic: fp32.")
+  var precision = "fp32"
+
+  @OptionGroup var device: DeviceOption
+
+  func validate() throws {
+    guard precision == "fp32" else {
+      throw ValidationError("--precision \(precision) is not known on this device; it computes in: fp32")
+    }
+    if let steps, steps < 1 { throw ValidationError("--steps is \(steps) and must be at least 1") }
+  }
+
+  func run() throws {
+    var options = Trace.Options()
+    options.trainTextEncoder = trainTextEncoder
+    options.priorLossWeight = withPriorPreservation ? priorLossWeight : nil
+    options.gradientCheckpointing = gradientCheckpointing
+    options.learningRate = learningRate
+    options.steps = steps
+    try Trace(ModelFolder(URL(filePath: model)), options, on: device.backend())
+      .run(input: URL(filePath: inputs), output: URL(filePath: output))
+  }
+}
