@@ -1,5 +1,4 @@
 import Foundation
-import Images
 
 /// The training pictures of a folder, in the same order on every machine.
 ///

@@ -1,5 +1,4 @@
 import Foundation
-import Images
 
 /// Pictures of one prompt that show how far a run has come: each time from the same seeds.
 struct SampleImages {

@@ -1,4 +1,3 @@
-import Images
 
 /// Every option of a training run.
 ///

@@ -1,4 +1,3 @@
-import Images
 
 /// The pictures of a folder, decoded and resized, from which each batch takes its crops.
 public struct TrainingPictures: Sendable {

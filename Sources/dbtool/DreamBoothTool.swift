@@ -25,21 +25,25 @@ struct DreamBoothTool: ParsableCommand {
       var command = try parseAsRoot(arguments)
       do {
         try command.run()
-      } catch let error where !isForArgumentParser(error) {
-        Terminal.standardError.write("dbtool: \(describe(error))\n")
-        exit(withError: ExitCode.failure)
+      } catch let error where isOurs(command) && !(error is ExitCode) {
+        fail(describe(error), ExitCode.failure)
       }
     } catch let error as ConfigurationFileError {
-      Terminal.standardError.write("dbtool: \(error)\n")
-      exit(withError: ExitCode.validationFailure)
+      fail("\(error)", ExitCode.validationFailure)
     } catch {
-      exit(withError: error)
+      guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
+      fail("\(message(for: error)); dbtool --help says more", ExitCode.validationFailure)
     }
   }
 
-  /// Whether the parser knows best how to report an error: wrong arguments, a request for help, an exit status.
-  private static func isForArgumentParser(_ error: any Error) -> Bool {
-    error is ValidationError || error is CleanExit || error is ExitCode
+  /// Whether a command is one of those above, and not the parser's own for help.
+  private static func isOurs(_ command: any ParsableCommand) -> Bool {
+    configuration.subcommands.contains { $0 == type(of: command) }
+  }
+
+  private static func fail(_ reason: String, _ status: ExitCode) -> Never {
+    Terminal.standardError.write("dbtool: \(reason.split(whereSeparator: \.isNewline).joined(separator: " "))\n")
+    exit(withError: status)
   }
 
   /// The project's errors describe themselves in a line; Foundation's have a localised description.

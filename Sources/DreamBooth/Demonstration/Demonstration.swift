@@ -1,5 +1,4 @@
 import Foundation
-import Images
 
 /// DreamBooth from five photos to a picture that shows what the model learned and what it kept.
 public struct Demonstration {

@@ -1,4 +1,3 @@
-import Images
 
 /// Rows of pictures, each under its caption.
 struct DemonstrationPicture {

@@ -14,7 +14,8 @@ final class MappedFile: Sendable {
     defer { close(descriptor) }
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw FileError(path: path, action: .read, code: errno) }
-    guard status.st_mode & S_IFMT == S_IFREG else { throw FileError(path: path, action: .read, code: EISDIR) }
+    let kind = status.st_mode & S_IFMT
+    guard kind == S_IFREG else { throw FileError(path: path, action: .read, code: kind == S_IFDIR ? EISDIR : ENODEV) }
     byteCount = Int(status.st_size)
     guard byteCount > 0 else {
       address = 0

@@ -1,7 +1,6 @@
 import ArgumentParser
 import DreamBooth
 import Foundation
-import Images
 
 /// `dbtool generate`.
 struct GenerateCommand: ParsableCommand {

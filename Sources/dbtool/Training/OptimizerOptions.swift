@@ -28,10 +28,7 @@ struct OptimizerOptions: ParsableArguments {
     help: "Multiply the learning rate by batch size and accumulation steps.")
   var scaleLr = false
 
-  @Option(
-    help: ArgumentHelp(
-      "How the rate moves: \(LearningRateSchedule.Curve.allCases.map(\.rawValue).joined(separator: ", ")). "
-        + "(default: constant)", valueName: "curve"))
+  @Option(help: ArgumentHelp("How the rate moves over the run. (default: constant)", valueName: "curve"))
   var lrScheduler: LearningRateSchedule.Curve?
 
   @Option(help: "Steps over which the rate rises from zero. (default: 0; 500 in diffusers, longer than many runs)")

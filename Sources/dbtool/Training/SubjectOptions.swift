@@ -1,6 +1,5 @@
 import ArgumentParser
 import DreamBooth
-import Images
 
 /// What is trained on what.
 struct SubjectOptions: ParsableArguments {
@@ -30,10 +29,7 @@ struct SubjectOptions: ParsableArguments {
   @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Mirror photos at random.")
   var randomFlip = false
 
-  @Option(
-    help: ArgumentHelp(
-      "How photos are resized: \(ResamplingFilter.allCases.map(\.rawValue).joined(separator: ", ")). "
-        + "(default: bilinear)", valueName: "filter"))
+  @Option(help: ArgumentHelp("How photos are resized. (default: bilinear)", valueName: "filter"))
   var imageInterpolationMode: ResamplingFilter?
 
   @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Train the text encoder along with the UNet.")

@@ -1,6 +1,5 @@
 import DreamBooth
 import Foundation
-import Images
 
 /// Trains a model on a folder of photos for a few steps and draws the subject: DreamBooth as a library.
 @main
