@@ -1,4 +1,3 @@
-
 extension TextToImage {
   /// Makes pictures, or `nil` if a stop is asked for meanwhile.
   func pictures(

@@ -1,4 +1,3 @@
-
 /// Every option of a training run.
 ///
 /// Options carry the names of diffusers' `train_dreambooth.py`, in files and in errors with its underscores. Defaults

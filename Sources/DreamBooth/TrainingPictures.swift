@@ -1,4 +1,3 @@
-
 /// The pictures of a folder, decoded and resized, from which each batch takes its crops.
 public struct TrainingPictures: Sendable {
   /// One way of looking at a picture.

@@ -1,4 +1,3 @@
-
 /// Rows of pictures, each under its caption.
 struct DemonstrationPicture {
   let rows: [[Image]]
