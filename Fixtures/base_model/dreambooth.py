@@ -1,6 +1,6 @@
 """DreamBooth on the base model with plain diffusers: how the demo's settings were chosen.
 
-    python3 dreambooth.py --model ../../Models/toy-world --photos ../../Examples/photos/dinosaur --output sheet.png
+    python3 dreambooth.py --model ../../Models/toy-world --photos ../../Examples/demo/photos --output sheet.png
 
 The sheet shows, row by row, the subject in places that no photo shows, and the class.
 """

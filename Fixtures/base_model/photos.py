@@ -1,6 +1,6 @@
 """Draws the demo's five photos: one dinosaur that the world does not hold, in five places.
 
-    python3 photos.py --output ../../Examples/photos/dinosaur
+    python3 photos.py --output ../../Examples/demo/photos
 
 It is turquoise with orange spots, has yellow plates on its back, and wears a striped scarf and a party hat. The photos
 differ in place, size, tilt, side and light.

@@ -18,7 +18,8 @@ public struct DemonstrationPlan: Sendable, Codable {
   public let steps: Int
   /// The photos in one batch.
   public let batchSize: Int
-  /// The learning rate, constant throughout.
+  /// The learning rate of the first step; it falls to zero along half a cosine, for the noise of single steps at a full
+  /// rate would stay in so small a model.
   public let learningRate: Double
   /// The factor on the loss of the class pictures.
   public let priorLossWeight: Float
@@ -62,6 +63,7 @@ public struct DemonstrationPlan: Sendable, Codable {
     configuration.maxTrainSteps = steps
     configuration.checkpointingSteps = steps + 1
     configuration.learningRate = learningRate
+    configuration.lrScheduler = .cosine
     return configuration
   }
 }
