@@ -4,9 +4,12 @@ import TestSupport
 
 /// A training step that PyTorch has taken; see Fixtures/train_step.py.
 struct TrainStepCase: Decodable {
-  /// The largest difference between PyTorch's float32 and float64 among tensors of one kind.
+  /// The largest differences between PyTorch's float32 and float64.
   private struct Conditioning: Decodable {
-    let relativeDifference: Double
+    struct Difference: Decodable {
+      let relativeDifference: Double
+    }
+    let param: Difference
   }
 
   let model: String
@@ -17,7 +20,7 @@ struct TrainStepCase: Decodable {
   private let priorLossWeight: Float?
   private let learningRate: Double
   private let steps: Int
-  private let conditioning: [String: Conditioning]
+  private let conditioning: Conditioning
   private var name = ""
 
   private enum CodingKeys: CodingKey {
@@ -36,12 +39,7 @@ struct TrainStepCase: Decodable {
   }
 
   /// What PyTorch's rounding does to the parameters.
-  var parameterConditioning: Double {
-    get throws {
-      guard let parameters = conditioning["param"] else { throw CocoaError(.coderValueNotFound) }
-      return parameters.relativeDifference
-    }
-  }
+  var parameterConditioning: Double { conditioning.param.relativeDifference }
 
   /// Whether a tensor is a gradient that is exactly zero, or a parameter that was moved by one.
   func isRoundingNoise(_ tensor: String) -> Bool {

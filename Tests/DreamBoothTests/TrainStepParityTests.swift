@@ -24,17 +24,18 @@ import Testing
     let forward = Set(golden.names).subtracting(gradients).subtracting(parameters)
     #expect(Set(found.names.filter { !$0.hasPrefix("param.") }) == forward.union(gradients))
 
-    func differing(_ names: some Sequence<String>, by tolerance: Double) throws -> [String: Double] {
-      let errors = try names.map { ($0, try found.relativeError($0, to: golden)) }
-      return Dictionary(uniqueKeysWithValues: errors.filter { !($0.1 <= tolerance) })
-    }
-    #expect(try differing(forward, by: Tolerance.forward) == [:])
+    let forwardErrors = try found.relativeErrors(forward, to: golden, above: Tolerance.forward)
+    #expect(forwardErrors == [:])
     for (loss, expected) in zip(try found.floats("losses"), try golden.floats("losses")) {
       #expect(relativeError([loss], [expected]) <= Tolerance.forward)
     }
-    #expect(try differing(gradients.filter { !step.isRoundingNoise($0) }, by: Tolerance.gradient) == [:])
-    let tolerance = Tolerance.parameters(conditioning: try step.parameterConditioning)
-    #expect(try differing(parameters.filter { !step.isRoundingNoise($0) }, by: tolerance) == [:])
+    let gradientErrors = try found.relativeErrors(
+      gradients.filter { !step.isRoundingNoise($0) }, to: golden, above: Tolerance.gradient)
+    #expect(gradientErrors == [:])
+    let parameterErrors = try found.relativeErrors(
+      parameters.filter { !step.isRoundingNoise($0) }, to: golden,
+      above: Tolerance.parameters(conditioning: step.parameterConditioning))
+    #expect(parameterErrors == [:])
   }
 
   @Test(arguments: TrainStepCase.names)
@@ -53,13 +54,5 @@ import Testing
       let settings = steps.filter { $0.model == model }.map { [$0.trainTextEncoder, $0.withPriorPreservation] }
       #expect(Set(settings).count == 4)
     }
-  }
-}
-
-extension SafetensorsFile {
-  /// How far a tensor lies from the one of the same name in another file; infinite where the extents differ.
-  fileprivate func relativeError(_ name: String, to golden: SafetensorsFile) throws -> Double {
-    guard try entry(name).shape == golden.entry(name).shape else { return .infinity }
-    return TestSupport.relativeError(try floats(name), try golden.floats(name))
   }
 }

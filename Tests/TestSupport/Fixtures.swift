@@ -25,6 +25,10 @@ public enum Fixtures {
     folder.appending(path: "models/\(name)", directoryHint: .isDirectory)
   }
 
+  /// The folder of the base model that the demonstration trains.
+  public static let baseModel = folder.deletingLastPathComponent()
+    .appending(path: "Models/toy-world", directoryHint: .isDirectory)
+
   /// The folder of the configs that a full-size checkpoint carries, such as `sd15`.
   public static func configs(_ name: String) -> URL {
     folder.appending(path: "configs/\(name)", directoryHint: .isDirectory)

@@ -17,4 +17,17 @@ extension SafetensorsFile {
     guard found.shape == expected else { return .infinity }
     return TestSupport.relativeError(found.floats(), try floats(name))
   }
+
+  /// The tensors of this file that lie further than `tolerance` from those of the same names in another, and how far.
+  public func relativeErrors(
+    _ names: some Sequence<String>, to golden: SafetensorsFile, above tolerance: Double
+  ) throws -> [String: Double] {
+    var errors: [String: Double] = [:]
+    for name in names {
+      let hasExtents = try entry(name).shape == golden.entry(name).shape
+      let error = hasExtents ? TestSupport.relativeError(try floats(name), try golden.floats(name)) : .infinity
+      if error > tolerance { errors[name] = error }
+    }
+    return errors
+  }
 }
