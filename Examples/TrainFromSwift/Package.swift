@@ -1,15 +1,18 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// A package of your own names the repository's address here. The environment variable lets the tests put a tagged
-// clone of this very checkout in its place.
-let repository = Context.environment["DREAMBOOTH_REPOSITORY"] ?? "file://\(Context.packageDirectory)/../.."
+// The address of the DreamBooth repository, with a version tag on it; a package of your own names it right here.
+guard let repository = Context.environment["DREAMBOOTH_REPOSITORY"] else {
+  fatalError("set DREAMBOOTH_REPOSITORY to the address of the DreamBooth repository")
+}
+
+// SwiftPM calls a package by the last part of its address.
+let name = String(repository.split(separator: "/").last ?? "").replacing(".git", with: "")
 
 let package = Package(
   name: "TrainFromSwift",
   dependencies: [.package(url: repository, from: "1.0.0")],
   targets: [
-    .executableTarget(
-      name: "TrainFromSwift", dependencies: [.product(name: "DreamBooth", package: "dreambooth")])
+    .executableTarget(name: "TrainFromSwift", dependencies: [.product(name: "DreamBooth", package: name)])
   ]
 )

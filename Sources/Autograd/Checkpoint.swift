@@ -15,16 +15,16 @@ public func checkpoint(_ inputs: [Variable], _ block: @escaping ([Variable]) -> 
     node: Node(value, inputs: inputs.compactMap(\.node)) { gradient, nodes in
       var remaining = nodes[...]
       var standIns: [(node: Node, leaf: Node)] = []
-      let again = block(
-        values.map { value in
-          guard value.isDifferentiable else { return Variable(value.tensor) }
-          let node = remaining.removeFirst()
-          if node.isParameter { return Variable(value.tensor, node: node) }
-          if let known = standIns.first(where: { $0.node === node }) { return Variable(value.tensor, node: known.leaf) }
-          let leaf = Node(value.tensor, inputs: [], pull: nil)
-          standIns.append((node, leaf))
-          return Variable(value.tensor, node: leaf)
-        })
+      let leaves = values.map { value in
+        guard value.isDifferentiable else { return Variable(value.tensor) }
+        let node = remaining.removeFirst()
+        if node.isParameter { return Variable(value.tensor, node: node) }
+        if let known = standIns.first(where: { $0.node === node }) { return Variable(value.tensor, node: known.leaf) }
+        let leaf = Node(value.tensor, inputs: [], pull: nil)
+        standIns.append((node, leaf))
+        return Variable(value.tensor, node: leaf)
+      }
+      let again = withRecording { block(leaves) }
       guard again.isDifferentiable else { return }
       // The leaves continue the sums that have begun, so that rounding is the same as without checkpointing.
       for (node, leaf) in standIns { (leaf.gradient, node.gradient) = (node.gradient, nil) }

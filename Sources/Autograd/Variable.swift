@@ -139,6 +139,11 @@ public func withoutRecording<Result>(_ body: () throws -> Result) rethrows -> Re
   try Recording.$isOn.withValue(false, operation: body)
 }
 
+/// Runs `body` with recording, whatever stands around it.
+func withRecording<Result>(_ body: () throws -> Result) rethrows -> Result {
+  try Recording.$isOn.withValue(true, operation: body)
+}
+
 private enum Recording {
   @TaskLocal static var isOn = true
 }

@@ -3,7 +3,7 @@ import Glibc
 /// The host's processors. Computes in Float32; half types are stored, moved and cast.
 ///
 /// Every call returns when its work is done. The same inputs give the same bytes however the threads are scheduled:
-/// work is cut into parts of fixed extent, and sums are taken in a fixed order.
+/// every sum is taken in a fixed order, within parts that do not depend on which thread takes them.
 public final class CPUBackend: Backend {
   /// The name for people.
   public let name = "cpu"

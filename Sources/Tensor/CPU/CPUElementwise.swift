@@ -5,7 +5,7 @@ extension CPUBackend {
   public func fill(_ value: Float, into out: Tensor) {
     switch out.dtype {
     case .float32: fill(out, with: value)
-    case .float16: fill(out, with: HalfPrecision.float16(value))
+    case .float16: fill(out, with: value.halfBits)
     case .bfloat16: fill(out, with: BFloat16(value).bits)
     case .int32: fill(out, with: Int32(value))
     case .uint8: fill(out, with: UInt8(value))

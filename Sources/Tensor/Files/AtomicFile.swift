@@ -26,7 +26,7 @@ public struct AtomicFile: ~Copyable {
   public mutating func append(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
     var rest = bytes[...]
     while !rest.isEmpty {
-      let written = write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+      let written = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
       if written < 0 && errno == EINTR { continue }
       guard written >= 0 else { throw FileError(path: path, action: .write, code: errno) }
       rest = rest.dropFirst(written)
@@ -51,6 +51,13 @@ public struct AtomicFile: ~Copyable {
       fsync(folderDescriptor)
       close(folderDescriptor)
     }
+  }
+
+  /// Writes a whole file at once.
+  public static func write(_ bytes: [UInt8], to url: URL) throws(FileError) {
+    var file = try AtomicFile(path: url.path(percentEncoded: false))
+    try file.append(bytes)
+    try file.commit()
   }
 
   deinit {

@@ -130,20 +130,6 @@ private func numbers<Word: FixedWidthInteger & BitwiseCopyable, Number>(
   }
 }
 
-extension Float {
-  /// The number that sixteen half-precision bits stand for.
-  ///
-  /// Swift's own conversion is a library call on baseline x86-64; this one is a few vectorisable instructions. The
-  /// shifted bits are read as a tiny Float and scaled up by 2¹¹², which handles subnormals too.
-  @inlinable
-  @inline(__always)
-  init(halfBits bits: UInt16) {
-    let magnitude = Float(bitPattern: UInt32(bits & 0x7fff) << 13) * 0x1p112
-    let exponentOfInfinity: UInt32 = magnitude >= 0x1p16 ? 0x7f80_0000 : 0
-    self.init(bitPattern: magnitude.bitPattern | exponentOfInfinity | UInt32(bits & 0x8000) << 16)
-  }
-}
-
 extension DecodingError {
   /// The reason in one line, without the coding path's Swift types.
   package var reason: String {
