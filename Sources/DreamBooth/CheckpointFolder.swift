@@ -51,7 +51,7 @@ public struct CheckpointFolder: Sendable {
         warn("\(error)")
       }
     }
-    throw RunCheckpointError.none(folder: url.path(percentEncoded: false))
+    throw RunCheckpointError.nothingToResume(folder: url.path(percentEncoded: false))
   }
 
   /// Deletes the oldest checkpoints until `limit` are left.

@@ -53,6 +53,8 @@ public struct Trainer {
     try requireResolution(folder)
     try makeOutputFolder()
     let model = try TrainingModel(folder, trainTextEncoder: configuration.trainTextEncoder, on: backend)
+    // Better now than after the steps that would be lost.
+    try RunCheckpoint.requireFreeSpace(RunCheckpoint.byteCount(model.parts), in: output)
     // A sampler that is not ours should be found out before the first step and not at the first sample.
     let scheduler = try configuration.validationPrompt.map { _ in try model.makeScheduler() }
 
@@ -63,7 +65,7 @@ public struct Trainer {
     let prior = try preparation.classPictures()
     let state = RunState(
       step: 0, configuration: configuration, instanceImages: instance.names, classImages: prior?.names ?? [])
-    try checkpoint?.requireContinuation(state)
+    try checkpoint?.requirePictures(instance: state.instanceImages, class: state.classImages)
 
     let data = preparation.data(instance, prior)
     let stepCount = configuration.stepCount(instanceImages: instance.count, classImages: prior?.count ?? 0)
@@ -131,8 +133,12 @@ extension Trainer {
       }
       return nil
     }
-    guard choice == "latest" else { return try RunCheckpoint(URL(filePath: choice, directoryHint: .isDirectory)) }
-    return try checkpoints.latest { observer(.warning($0)) }
+    let checkpoint =
+      choice == "latest"
+      ? try checkpoints.latest { observer(.warning($0)) }
+      : try RunCheckpoint(URL(filePath: choice, directoryHint: .isDirectory))
+    try checkpoint.requireConfiguration(configuration)
+    return checkpoint
   }
 
   private func requireResolution(_ folder: ModelFolder) throws(TrainingOptionError) {
