@@ -22,7 +22,18 @@ import Testing
     (.instanceDataDir, { $0.instanceDataDir = "" }),
     (.instancePrompt, { $0.instancePrompt = "" }),
     (.outputDir, { $0.outputDir = "" }),
+    (.outputDir, { $0.outputDir = $0.pretrainedModelNameOrPath }),
+    (.outputDir, { $0.outputDir = "./elsewhere/../model/" }),
     (.resolution, { $0.resolution = 0 }),
+    (.resolution, { $0.resolution = .max }),
+    (.numClassImages, { $0.numClassImages = .max }),
+    (.sampleBatchSize, { $0.sampleBatchSize = .max }),
+    (.trainBatchSize, { $0.trainBatchSize = .max }),
+    (.numTrainEpochs, { $0.numTrainEpochs = .max }),
+    (.maxTrainSteps, { $0.maxTrainSteps = .max }),
+    (.gradientAccumulationSteps, { $0.gradientAccumulationSteps = .max }),
+    (.checkpointingSteps, { $0.checkpointingSteps = .max }),
+    (.numValidationImages, { $0.numValidationImages = .max }),
     (.trainBatchSize, { $0.trainBatchSize = -1 }),
     (.maxTrainSteps, { $0.maxTrainSteps = 0 }),
     (.checkpointsTotalLimit, { $0.checkpointsTotalLimit = 0 }),
@@ -52,6 +63,13 @@ import Testing
     (.snrGamma, { $0.snrGamma = 0 }),
     (.guidanceScale, { $0.guidanceScale = .infinity }),
     (.lrWarmupSteps, { $0.lrWarmupSteps = -1 }),
+    (
+      .lrWarmupSteps,
+      {
+        $0.lrScheduler = .constantWithWarmup
+        $0.lrWarmupSteps = .max
+      }
+    ),
     (.lrWarmupSteps, { $0.lrWarmupSteps = 10 }),
     (
       .lrWarmupSteps,
