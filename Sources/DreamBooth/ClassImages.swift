@@ -52,13 +52,8 @@ public struct ClassImages: Sendable {
   public func missing() throws -> [Int] {
     let names: [String]
     do {
-      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    } catch {
-      throw FileError(path: folder.path(percentEncoded: false), action: .write, underlying: error)
-    }
-    do {
       names = try ImageFolder(folder).names
-    } catch ImageFolderError.noImages {
+    } catch ImageFolderError.noImages, ImageFolderError.missing {
       names = []
     }
     let taken = Set(names)
@@ -80,6 +75,8 @@ public struct ClassImages: Sendable {
     for start in stride(from: 0, to: missing.count, by: batchSize) {
       let numbers = Array(missing[start..<min(start + batchSize, missing.count)])
       guard let pictures = try make(numbers, pipeline, scheduler, stop) else { return false }
+      // Not earlier, so that a request that cannot be met leaves no empty folder behind.
+      try AtomicFolder.makeIfMissing(folder)
       for (number, image) in zip(numbers, pictures) {
         try image.writePNG(
           to: folder.appending(path: ClassImages.name(number)),

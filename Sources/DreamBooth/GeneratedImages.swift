@@ -1,15 +1,11 @@
 extension TextToImage {
   /// Makes pictures, or `nil` if a stop is asked for meanwhile.
   func pictures(
-    _ request: TextToImageRequest, _ scheduler: any Scheduler, unless stop: StopSignal,
-    progress: (TextToImageProgress) -> Void = { _ in }
+    _ request: TextToImageRequest, _ scheduler: any Scheduler, unless stop: StopSignal
   ) throws -> [Image]? {
     struct Stopped: Error {}
     do {
-      return try self(request, scheduler: scheduler) { step in
-        if stop.isRequested { throw Stopped() }
-        progress(step)
-      }.images()
+      return try self(request, scheduler: scheduler) { _ in if stop.isRequested { throw Stopped() } }.images()
     } catch is Stopped {
       return nil
     }

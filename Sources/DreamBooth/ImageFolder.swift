@@ -76,7 +76,8 @@ public struct ImageFolder: Sendable {
 
   /// The type of the file, or of what a symbolic link leads to.
   private static func fileType(_ url: URL) throws -> FileAttributeType? {
-    let target = url.resolvingSymlinksInPath().path(percentEncoded: false)
+    // Without the slash, which the system would take for a promise that the file is a folder.
+    let target = (url.path(percentEncoded: false) as NSString).resolvingSymlinksInPath
     let type = try FileManager.default.attributesOfItem(atPath: target)[.type] as? FileAttributeType
     // A link that is still one after it was followed leads nowhere.
     guard type != .typeSymbolicLink else { throw CocoaError(.fileReadNoSuchFile) }

@@ -22,11 +22,7 @@ struct SampleImages {
     request.height = configuration.resolution
     request.width = configuration.resolution
     let place = folder.appending(path: "step-\(step)", directoryHint: .isDirectory)
-    do {
-      try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
-    } catch {
-      throw FileError(path: place.path(percentEncoded: false), action: .write, underlying: error)
-    }
+    try AtomicFolder.makeIfMissing(place)
     var images: [URL] = []
     for number in 0..<configuration.numValidationImages {
       // One at a time: the optimiser's memory stays taken meanwhile.

@@ -61,6 +61,7 @@ public struct Trace: Sendable {
           latents: latents, noise: inputs.noise, timesteps: inputs.timesteps, encoderHiddenStates: states))
       return (states.value, result)
     }
+    try AtomicFolder.makeIfMissing(output.deletingLastPathComponent())
     try SafetensorsWriter.write(pictureItems + walk.items(steps: options.steps), to: output)
   }
 

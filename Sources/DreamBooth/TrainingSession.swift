@@ -1,9 +1,9 @@
 /// The state of a run while it trains: networks, optimiser and data, moved on one optimiser step at a time.
-final class TrainingSession {
+public final class TrainingSession {
   /// The networks.
-  let model: TrainingModel
+  public let model: TrainingModel
   /// The optimiser of all trained parts; its step count is that of the run.
-  let optimizer: AdamW
+  public let optimizer: AdamW
 
   private let batch: (Int) -> DenoisingStep.Batch
   private let denoise: DenoisingStep
@@ -15,7 +15,7 @@ final class TrainingSession {
   /// A run at its first step.
   ///
   /// - Parameter batch: makes a batch of the given number; the first is 0.
-  init(
+  public init(
     _ model: TrainingModel, _ configuration: TrainingConfiguration, stepCount: Int,
     batch: @escaping (Int) -> DenoisingStep.Batch
   ) {
@@ -37,12 +37,12 @@ final class TrainingSession {
   }
 
   /// The number of optimiser steps taken.
-  var step: Int { optimizer.stepCount }
+  public var step: Int { optimizer.stepCount }
 
   /// Takes one optimiser step.
   ///
   /// - Throws: `TrainingError.diverged`.
-  func advance() throws(TrainingError) -> StepRecord {
+  public func advance() throws(TrainingError) -> StepRecord {
     let clock = ContinuousClock()
     let start = clock.now
     let rate = rates.rate(atStep: step)

@@ -73,6 +73,13 @@ import Testing
     #expect(found.description.contains("24") && found.description.contains("16"))
   }
 
+  @Test func aModelThatTakesMoreThanLatentsIsRefused() throws {
+    let model = try EditableModel()
+    try model.edit("unet/config.json", ["in_channels": 9])
+    let found = try #require(error { _ = try model.open() })
+    #expect(found.description.contains("takes 9 channels, latents have 4"))
+  }
+
   // MARK: - Weights
 
   @Test func everyMissingTensorIsCounted() throws {

@@ -127,6 +127,7 @@ import Testing
       error { $0.negativePrompts = ["a", "b", "c"] } == .wrongCount(of: "negative prompts", count: 3, prompts: 2))
     #expect(error { $0.seeds = [] } == .wrongCount(of: "seeds", count: 0, prompts: 2))
     #expect(error { $0.height = 15 } == .wrongSize(side: "height", pixels: 15, multipleOf: 2))
+    #expect(error { $0.guidanceScale = .infinity } == .wrongGuidance(.infinity))
     #expect(error { $0.width = 0 } == .wrongSize(side: "width", pixels: 0, multipleOf: 2))
     let latents = Tensor(repeating: 0, [1, 4, 8, 8], on: device)
     #expect(error { $0.latents = latents } == .wrongLatents(found: [1, 4, 8, 8], expected: [2, 4, 8, 8]))

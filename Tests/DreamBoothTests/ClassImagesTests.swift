@@ -38,6 +38,8 @@ import Testing
     #expect(try generate(images(5, in: "whole")))
     #expect(try !generate(images(5), stopAfter: 2))
     #expect(try images(5).missing() == [2, 3, 4])
+    #expect(try images(2, in: "new").missing() == [0, 1])
+    #expect(!fixture.exists("new"))
     try FileManager.default.removeItem(atPath: fixture.path("generated/class-00000.png"))
     #expect(try images(5).missing() == [0, 2, 3, 4])
     #expect(try generate(images(5)))

@@ -86,6 +86,8 @@ import Testing
     try FileManager.default.createSymbolicLink(at: file("link"), withDestinationURL: file("no"))
     #expect(throws: ImageFolderError.missing(path: file("link").path)) { try ImageFolder(file("link")) }
     #expect(throws: ImageFolderError.notAFolder(path: file("a.txt").path)) { try ImageFolder(file("a.txt")) }
+    let slashed = URL(filePath: file("a.txt").path, directoryHint: .isDirectory)
+    #expect(throws: ImageFolderError.notAFolder(path: "\(file("a.txt").path)/")) { try ImageFolder(slashed) }
   }
 
   @Test func refusesFormatsItCannotRead() throws {

@@ -1,7 +1,6 @@
+import DreamBooth
 import TestSupport
 import Testing
-
-@testable import DreamBooth
 
 @Suite struct MinSNRWeightsTests {
   private let backend = CPUBackend()

@@ -1,8 +1,7 @@
+import DreamBooth
 import Foundation
 import TestSupport
 import Testing
-
-@testable import DreamBooth
 
 @Suite struct RunLogTests {
   private let folder: TemporaryFolder

@@ -1,9 +1,8 @@
+import DreamBooth
 import Foundation
 import Images
 import TestSupport
 import Testing
-
-@testable import DreamBooth
 
 @Suite struct TrainingPicturesTests {
   private let folder: TemporaryFolder

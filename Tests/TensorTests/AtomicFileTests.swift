@@ -36,6 +36,10 @@ import Testing
     #expect(throws: FileError(path: "\(folder)/missing/weights", action: .write, code: ENOENT)) {
       _ = try AtomicFile(path: "\(folder)/missing/weights")
     }
+    let below = URL(filePath: "/dev/null/folder")
+    #expect(throws: FileError(path: "/dev/null/folder", action: .write, code: ENOTDIR)) {
+      try AtomicFolder.makeIfMissing(below)
+    }
     #expect("\(FileError(path: "x", action: .write, code: ENOSPC))".contains("No space left on device"))
   }
 }

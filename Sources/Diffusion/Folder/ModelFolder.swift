@@ -75,6 +75,11 @@ public struct ModelFolder: Sendable {
       throw misfit("the UNet attends to states of \(expected) numbers, the text encoder's have \(width)")
     }
     let channels = autoencoderConfiguration.latentChannels
+    guard unetConfiguration.inputChannels == channels else {
+      throw misfit(
+        "the UNet takes \(unetConfiguration.inputChannels) channels, latents have \(channels); "
+          + "models that paint into a picture or enlarge one are not supported")
+    }
     guard unetConfiguration.outputChannels == channels else {
       throw misfit("the UNet predicts \(unetConfiguration.outputChannels) channels, latents have \(channels)")
     }
@@ -152,19 +157,17 @@ extension ModelFolder {
   }
 
   /// Builds the UNet under a scope.
-  package func makeUNet(_ scope: Scope) throws -> UNet2DConditionModel {
+  func makeUNet(_ scope: Scope) throws -> UNet2DConditionModel {
     try UNet2DConditionModel(
       scope, unetConfiguration,
       timestepCount: schedulerConfiguration.trainTimestepCount ?? UNet2DConditionModel.standardTimestepCount)
   }
 
   /// Builds the text encoder under a scope.
-  package func makeTextEncoder(_ scope: Scope) throws -> TextEncoder { try TextEncoder(scope, textConfiguration) }
+  func makeTextEncoder(_ scope: Scope) throws -> TextEncoder { try TextEncoder(scope, textConfiguration) }
 
   /// Builds the autoencoder under a scope.
-  package func makeAutoencoder(_ scope: Scope) throws -> AutoencoderKL {
-    try AutoencoderKL(scope, autoencoderConfiguration)
-  }
+  func makeAutoencoder(_ scope: Scope) throws -> AutoencoderKL { try AutoencoderKL(scope, autoencoderConfiguration) }
 }
 
 extension URL {

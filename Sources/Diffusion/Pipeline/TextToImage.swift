@@ -65,6 +65,7 @@ public struct TextToImage: Sendable {
   ) throws -> Tensor {
     let shape = try latentShape(request)
     try checkCounts(request)
+    guard request.guidanceScale.isFinite else { throw TextToImageError.wrongGuidance(request.guidanceScale) }
     var scheduler = scheduler
     try scheduler.setTimesteps(request.steps)
     return try withoutRecording {

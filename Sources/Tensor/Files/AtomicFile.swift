@@ -90,8 +90,8 @@ public struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
 
   /// The error of a failed call of Foundation, which wraps the system's code.
   public init(path: String, action: Action, underlying error: any Error) {
-    let wrapped = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-    let system = [wrapped, error as NSError].compactMap { $0 }.first { $0.domain == NSPOSIXErrorDomain }
+    let wrapped = (error as NSError).userInfo[NSUnderlyingErrorKey] as? any Error
+    let system = [wrapped, error].compactMap { $0 as NSError? }.first { $0.domain == NSPOSIXErrorDomain }
     self.init(path: path, action: action, code: system.map { Int32($0.code) } ?? EACCES)
   }
 
