@@ -39,7 +39,6 @@ let package = Package(
       dependencies: [
         "DreamBooth", "Yams",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: safe),
     .target(name: "OperationCatalogue", dependencies: ["Tensor"], swiftSettings: safe),
@@ -50,7 +49,12 @@ let package = Package(
     .testTarget(
       name: "AutogradTests", dependencies: ["Autograd", "OperationCatalogue", "TestSupport"], swiftSettings: plain),
     .testTarget(name: "ImagesTests", dependencies: ["Images", "TestSupport"], swiftSettings: plain),
-    .testTarget(name: "DreamBoothTests", dependencies: ["DreamBooth", "Images", "TestSupport"], swiftSettings: plain),
+    .testTarget(
+      name: "DreamBoothTests",
+      dependencies: ["DreamBooth", "Images", "TestSupport", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: plain),
+    .testTarget(
+      name: "CommandLineTests", dependencies: ["DreamBooth", "TestSupport", "dbtool"], swiftSettings: plain),
     .testTarget(name: "DiffusionTests", dependencies: ["Diffusion", "Images", "TestSupport"], swiftSettings: plain),
   ],
   swiftLanguageModes: [.v6]

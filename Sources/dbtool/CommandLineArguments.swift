@@ -1,22 +1,27 @@
 /// The arguments as the user wrote them, turned into what the parser understands.
 enum CommandLineArguments {
-  /// Replaces `--config FILE` by the file's options, placed before the others so that the command line wins, and
-  /// underscores in flags by dashes.
+  /// Replaces `--config FILE` by the file's options, placed before the others so that the command line wins,
+  /// underscores in flags by dashes, and `--flag -1` by `--flag=-1`, which the parser would take for two flags.
   ///
   /// - Throws: `ConfigurationFileError`.
   static func expanded(_ arguments: [String]) throws(ConfigurationFileError) -> [String] {
     var fromFile: [String] = []
     var rest: [String] = []
-    var pending = arguments.map(dashed)[...]
-    while let argument = pending.popFirst() {
+    var pending = arguments[...]
+    while let written = pending.popFirst() {
+      if written == "--" {
+        // What follows is text, whatever it looks like.
+        rest += [written] + pending
+        break
+      }
+      let argument = dashed(written)
       if argument == "--config" {
         guard let path = pending.popFirst() else { throw ConfigurationFileError(path: "--config", "needs a file") }
         fromFile += try ConfigurationFile.arguments(path)
       } else if argument.hasPrefix("--config=") {
         fromFile += try ConfigurationFile.arguments(String(argument.dropFirst("--config=".count)))
-      } else if argument == "--" {
-        rest += [argument] + pending
-        break
+      } else if argument.hasPrefix("--"), !argument.contains("="), let next = pending.first, isNegative(next) {
+        rest.append("\(argument)=\(pending.removeFirst())")
       } else {
         rest.append(argument)
       }
@@ -31,4 +36,6 @@ enum CommandLineArguments {
     let end = argument.firstIndex(of: "=") ?? argument.endIndex
     return String(argument[..<end].replacing("_", with: "-") + argument[end...])
   }
+
+  private static func isNegative(_ argument: String) -> Bool { argument.hasPrefix("-") && Double(argument) != nil }
 }

@@ -24,11 +24,12 @@ enum ConfigurationFile {
     do {
       root = try Yams.compose(yaml: try String(contentsOf: URL(filePath: path), encoding: .utf8))
     } catch let error as YamlError {
-      throw ConfigurationFileError(path: path, "\(error)".replacing("\n", with: " "))
+      throw ConfigurationFileError(path: path, reason(error))
     } catch {
       throw ConfigurationFileError(path: path, "cannot be read (\(error.localizedDescription))")
     }
-    guard let root else { return [] }
+    // Comments and separators alone make a document that is null.
+    guard let root, root.null == nil else { return [] }
     guard let mapping = root.mapping else {
       throw ConfigurationFileError(path: path, "must hold lines of the form 'name: value'")
     }
@@ -48,5 +49,17 @@ enum ConfigurationFile {
       }
     }
     return arguments
+  }
+
+  /// What is wrong and where, without the text around it, which may be long.
+  private static func reason(_ error: YamlError) -> String {
+    switch error {
+    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+      .composer(_, let problem, let mark, _):
+      "line \(mark.line): \(problem)"
+    case .duplicatedKeysInMapping(let keys, _): "sets \(keys.map { "'\($0)'" }.joined(separator: ", ")) twice"
+    case .reader(let problem, _, _, _): "is not text: \(problem)"
+    default: "is not YAML (\(error))"
+    }
   }
 }

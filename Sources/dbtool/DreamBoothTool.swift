@@ -22,13 +22,13 @@ struct DreamBoothTool: ParsableCommand {
   static func main() {
     do {
       let arguments = try CommandLineArguments.expanded(Array(CommandLine.arguments.dropFirst()))
-      var command = try parseAsRoot(arguments)
+      var command = try parseAsRoot(UnsupportedOption.removeIdle(from: arguments))
       do {
         try command.run()
       } catch let error where isOurs(command) && !(error is ExitCode) {
         fail(describe(error), ExitCode.failure)
       }
-    } catch let error as ConfigurationFileError {
+    } catch let error where error is ConfigurationFileError || error is UnsupportedOptionError {
       fail("\(error)", ExitCode.validationFailure)
     } catch {
       guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
@@ -42,7 +42,8 @@ struct DreamBoothTool: ParsableCommand {
   }
 
   private static func fail(_ reason: String, _ status: ExitCode) -> Never {
-    Terminal.standardError.write("dbtool: \(reason.split(whereSeparator: \.isNewline).joined(separator: " "))\n")
+    let lines = reason.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
+    Terminal.standardError.write("dbtool: \(lines.joined(separator: " "))\n")
     exit(withError: status)
   }
 

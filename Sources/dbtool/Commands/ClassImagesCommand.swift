@@ -51,9 +51,10 @@ struct ClassImagesCommand: ParsableCommand {
     let images = ClassImages(
       folder: URL(filePath: classDataDir), prompt: classPrompt, count: numClassImages, batchSize: sampleBatchSize,
       steps: classInferenceSteps, guidanceScale: guidanceScale, resolution: resolution, seed: seed)
+    try OutputPath.requireFolder(classDataDir)
     guard try !images.missing().isEmpty else { return }
     let stop = StopSignal()
-    let interrupts = Interrupts(stop)
+    let interrupts = Interrupts(stop, promise: "Stopping; the pictures that are finished stay.")
     defer { interrupts.stopListening() }
     let folder = try ModelFolder(URL(filePath: pretrainedModelNameOrPath))
     let pipeline = try TextToImage(folder, on: device.backend())

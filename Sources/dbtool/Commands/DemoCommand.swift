@@ -21,7 +21,7 @@ struct DemoCommand: ParsableCommand {
   func run() throws {
     let checkout = try self.checkout.map { URL(filePath: $0, directoryHint: .isDirectory) } ?? Checkout.find()
     let stop = StopSignal()
-    let interrupts = Interrupts(stop)
+    let interrupts = Interrupts(stop, promise: "Stopping.")
     defer { interrupts.stopListening() }
     let report = TrainingReport()
     let demonstration = try Demonstration(

@@ -14,8 +14,8 @@ struct GenerateCommand: ParsableCommand {
   @Option(help: "What the picture shows; repeat it for several pictures.")
   var prompt: [String]
 
-  @Option(help: "What the pictures must not show.")
-  var negativePrompt: String?
+  @Option(help: "What the pictures must not show: once for all, or once for each prompt.")
+  var negativePrompt: [String] = []
 
   @Option(help: "Pictures of each prompt.")
   var numImages = 1
@@ -52,11 +52,19 @@ struct GenerateCommand: ParsableCommand {
   @OptionGroup var device: DeviceOption
 
   func validate() throws {
-    guard numImages >= 1 else { throw ValidationError("--num-images is \(numImages) and must be at least 1") }
+    guard (1...100_000).contains(numImages) else {
+      throw ValidationError("--num-images is \(numImages) and must be from 1 to 100000")
+    }
     guard !prompt.isEmpty else { throw ValidationError("--prompt is missing") }
+    guard [0, 1, prompt.count].contains(negativePrompt.count) else {
+      throw ValidationError(
+        "--negative-prompt is there \(negativePrompt.count) times for \(prompt.count) prompts; "
+          + "give it once, or once for each prompt")
+    }
   }
 
   func run() throws {
+    try requireOutput()
     let backend = device.backend()
     let folder = try ModelFolder(URL(filePath: model))
     let request = try request(on: backend)
@@ -68,15 +76,29 @@ struct GenerateCommand: ParsableCommand {
         "step \(progress.step) of \(progress.stepCount)", isLast: progress.step == progress.stepCount)
     }
     if let saveLatents {
+      try AtomicFolder.makeIfMissing(URL(filePath: saveLatents).deletingLastPathComponent())
       try SafetensorsWriter.write([SafetensorsItem("latents", pictures.latents)], to: URL(filePath: saveLatents))
     }
     try write(pictures.images(), request)
   }
 
+  /// Finds out now, and not after minutes of work, that a result has no place to go to.
+  private func requireOutput() throws {
+    if prompt.count * numImages == 1 {
+      try OutputPath.requireFile(output)
+    } else {
+      try OutputPath.requireFolder(output)
+    }
+    if let saveLatents { try OutputPath.requireFile(saveLatents) }
+  }
+
+  /// Each text once for every picture of it.
+  private func repeated(_ texts: [String]) -> [String] { texts.flatMap { Array(repeating: $0, count: numImages) } }
+
   private func request(on backend: any Backend) throws -> TextToImageRequest {
-    let prompts = prompt.flatMap { Array(repeating: $0, count: numImages) }
+    let prompts = repeated(prompt)
     var request = TextToImageRequest(prompts: prompts)
-    request.negativePrompts = negativePrompt.map { [$0] } ?? []
+    request.negativePrompts = negativePrompt.count == 1 ? negativePrompt : repeated(negativePrompt)
     request.guidanceScale = guidanceScale
     request.steps = steps
     request.height = height
@@ -93,8 +115,7 @@ struct GenerateCommand: ParsableCommand {
     for (index, image) in images.enumerated() {
       let path = images.count == 1 ? output : "\(output)/\(String(format: "%03d", index)).png"
       let url = URL(filePath: path)
-      try FileManager.default.createDirectory(
-        at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+      try AtomicFolder.makeIfMissing(url.deletingLastPathComponent())
       try image.writePNG(
         to: url,
         text: [PNG.Text("prompt", request.prompts[index]), PNG.Text("seed", "\(request.seeds[index])")])

@@ -18,13 +18,14 @@ struct InitCommand: ParsableCommand {
   @Option(help: "Equal seeds give equal models.")
   var seed: UInt64 = 0
 
-  @Flag(help: "Store half-precision numbers, half the size.")
+  @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Store half-precision numbers, half the size.")
   var half = false
 
   @Argument(help: ArgumentHelp("The folder to write.", valueName: "output"))
   var output: String
 
   func run() throws {
+    try OutputPath.requireFree(output)
     let destination = URL(filePath: output)
     let dtype: DType = half ? .float16 : .float32
     let backend = CPUBackend()

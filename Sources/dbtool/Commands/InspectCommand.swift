@@ -10,7 +10,7 @@ struct InspectCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("The model: a diffusers folder.", valueName: "model"))
   var model: String
 
-  @Flag(help: "Print JSON.")
+  @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Print JSON.")
   var json = false
 
   func run() throws {

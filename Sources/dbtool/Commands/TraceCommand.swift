@@ -49,9 +49,16 @@ struct TraceCommand: ParsableCommand {
       throw ValidationError("--precision \(precision) is not known on this device; it computes in: fp32")
     }
     if let steps, steps < 1 { throw ValidationError("--steps is \(steps) and must be at least 1") }
+    guard learningRate > 0, learningRate.isFinite else {
+      throw ValidationError("--learning-rate is \(learningRate) and must be a number above 0")
+    }
+    guard priorLossWeight >= 0, priorLossWeight.isFinite else {
+      throw ValidationError("--prior-loss-weight is \(priorLossWeight) and must be a number from 0 on")
+    }
   }
 
   func run() throws {
+    try OutputPath.requireFile(output)
     var options = Trace.Options()
     options.trainTextEncoder = trainTextEncoder
     options.priorLossWeight = withPriorPreservation ? priorLossWeight : nil

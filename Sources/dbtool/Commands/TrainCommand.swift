@@ -27,11 +27,14 @@ struct TrainCommand: ParsableCommand {
   }
 
   func run() throws {
+    let configuration = trainingConfiguration()
+    try configuration.validate()
+    for folder in [configuration.outputDir, configuration.classDataDir] { try folder.map(OutputPath.requireFolder) }
     let stop = StopSignal()
-    let interrupts = Interrupts(stop)
+    let interrupts = Interrupts(stop, promise: "Stopping after this step; a checkpoint will be saved.")
     defer { interrupts.stopListening() }
     let report = TrainingReport()
-    let trainer = try Trainer(trainingConfiguration(), on: device.backend(), stop: stop, observer: report.show)
+    let trainer = try Trainer(configuration, on: device.backend(), stop: stop, observer: report.show)
     switch try trainer.run() {
     case .finished(let model): print(model.path(percentEncoded: false))
     case .stopped(let checkpoint?):

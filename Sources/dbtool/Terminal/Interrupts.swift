@@ -7,14 +7,16 @@ final class Interrupts {
   private let sources: [any DispatchSourceSignal]
 
   /// Listens until `stopListening`.
-  init(_ signal: StopSignal) {
+  ///
+  /// - Parameter promise: what the user is told after the first signal.
+  init(_ signal: StopSignal, promise: String) {
     sources = [SIGINT, SIGTERM].map { number in
       Foundation.signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
       source.setEventHandler {
-        if signal.isRequested { exit(128 + number) }
+        if signal.isRequested { _exit(128 + number) }
         signal.request()
-        Terminal.standardError.write("\nStopping after this step; a checkpoint will be saved.\n")
+        Terminal.standardError.write("\n\(promise)\n")
       }
       source.resume()
       return source
