@@ -2,7 +2,7 @@
 ///
 /// The order is a pure function of the seed, so the pictures of any batch are known without having seen the earlier
 /// ones. Every batch is full: it goes on into the next epoch where one ends.
-public struct BatchOrder: Sendable, Hashable {
+struct BatchOrder: Sendable, Hashable {
   private let imageCount: Int
   private let batchSize: Int
   private let random: RandomStream
@@ -10,7 +10,7 @@ public struct BatchOrder: Sendable, Hashable {
   /// An order of `imageCount` pictures in batches of `batchSize`.
   ///
   /// - Parameter purpose: `instanceOrder` or `classOrder`.
-  public init(imageCount: Int, batchSize: Int, seed: UInt64, _ purpose: TrainingStream) {
+  init(imageCount: Int, batchSize: Int, seed: UInt64, _ purpose: TrainingStream) {
     require(imageCount > 0 && batchSize > 0, "BatchOrder: \(imageCount) pictures in batches of \(batchSize)")
     self.imageCount = imageCount
     self.batchSize = batchSize
@@ -18,7 +18,7 @@ public struct BatchOrder: Sendable, Hashable {
   }
 
   /// The numbers of the pictures in a batch; the first batch is 0.
-  public func images(inBatch batch: Int) -> [Int] {
+  func images(inBatch batch: Int) -> [Int] {
     var order: [Int] = []
     var orderedEpoch: Int?
     return (batch * batchSize..<(batch + 1) * batchSize).map { position in

@@ -1,12 +1,12 @@
 import Foundation
 
 /// The checkpoints in the output folder of a run.
-public struct CheckpointFolder: Sendable {
+struct CheckpointFolder: Sendable {
   /// The output folder.
-  public let url: URL
+  let url: URL
 
   /// The checkpoints under an output folder, which need not exist yet.
-  public init(_ url: URL) {
+  init(_ url: URL) {
     self.url = url
   }
 
@@ -26,7 +26,7 @@ public struct CheckpointFolder: Sendable {
   }
 
   /// The steps of all folders named like a checkpoint, whole or not, in rising order.
-  public func steps() throws -> [Int] {
+  func steps() throws -> [Int] {
     let path = url.path(percentEncoded: false)
     guard FileManager.default.fileExists(atPath: path) else { return [] }
     do {
@@ -42,8 +42,8 @@ public struct CheckpointFolder: Sendable {
   /// The newest whole checkpoint; incomplete ones are passed over.
   ///
   /// - Parameter warn: is told why a newer one is not used.
-  /// - Throws: `RunCheckpointError.none`.
-  public func latest(warn: (String) -> Void) throws -> RunCheckpoint {
+  /// - Throws: `RunCheckpointError.nothingToResume`.
+  func latest(warn: (String) -> Void) throws -> RunCheckpoint {
     for step in try steps().reversed() {
       do {
         return try RunCheckpoint(CheckpointFolder.url(ofStep: step, in: url))
@@ -51,7 +51,7 @@ public struct CheckpointFolder: Sendable {
         warn("\(error)")
       }
     }
-    throw RunCheckpointError.none(folder: url.path(percentEncoded: false))
+    throw RunCheckpointError.nothingToResume(folder: url.path(percentEncoded: false))
   }
 
   /// Deletes the oldest checkpoints until `limit` are left.
@@ -59,7 +59,7 @@ public struct CheckpointFolder: Sendable {
   /// Those beyond `step` belong to a future that the run has left by resuming earlier, so they count as the oldest.
   ///
   /// - Throws: `FileError` when one cannot be deleted.
-  public func keep(_ limit: Int, upTo step: Int) throws {
+  func keep(_ limit: Int, upTo step: Int) throws {
     let steps = try steps()
     let oldestFirst = steps.filter { $0 > step } + steps.filter { $0 <= step }
     for old in oldestFirst.dropLast(limit) {

@@ -2,7 +2,7 @@
 ///
 /// Where nothing random stands before the autoencoder, each picture is encoded once. What is kept is the distribution
 /// of its latent, not a sample of it: every batch draws afresh, as if the picture had been encoded again.
-public struct LatentSource: Sendable {
+struct LatentSource: Sendable {
   private enum Storage: Sendable {
     /// Rows of means and of standard deviations, [views, height · width · channels], by view.
     case cached(rows: [TrainingPictures.View: Int32], means: Tensor, deviations: Tensor, shape: Shape)
@@ -16,7 +16,7 @@ public struct LatentSource: Sendable {
   /// The latents of some pictures.
   ///
   /// - Parameter progress: is told how many views have been encoded ahead.
-  public init(
+  init(
     _ pictures: TrainingPictures, _ autoencoder: AutoencoderKL, on backend: any Backend,
     progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) {
@@ -42,7 +42,7 @@ public struct LatentSource: Sendable {
   }
 
   /// Whether the autoencoder is done with.
-  public var isCached: Bool {
+  var isCached: Bool {
     if case .cached = storage { true } else { false }
   }
 
@@ -52,7 +52,7 @@ public struct LatentSource: Sendable {
   ///   - chosen: the numbers of the pictures.
   ///   - place: where the first of them stands in the batch.
   /// - Returns: means and standard deviations, [pictures, height, width, channels].
-  public func distributions(
+  func distributions(
     _ chosen: [Int], inBatch batch: Int, from place: Int
   ) -> (mean: Tensor, standardDeviation: Tensor) {
     let views = pictures.views(chosen, inBatch: batch, from: place)

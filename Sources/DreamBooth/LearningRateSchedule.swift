@@ -16,6 +16,14 @@ public struct LearningRateSchedule: Sendable, Hashable {
     case cosineWithRestarts = "cosine_with_restarts"
     /// Falls to `polynomialEnd` as a power of the remaining part.
     case polynomial
+
+    /// Whether the rate of a step depends on how many steps the run has.
+    var dependsOnLength: Bool {
+      switch self {
+      case .constant, .constantWithWarmup: false
+      case .linear, .cosine, .cosineWithRestarts, .polynomial: true
+      }
+    }
   }
 
   /// The rate at which `polynomial` ends.

@@ -2,15 +2,22 @@
 /// Weighting Strategy", ICCV 2023).
 ///
 /// The error of the predicted picture is weighted by min(SNR, γ). Predicting noise or velocity instead has a weight of
-/// SNR or SNR + 1 built in, which is divided out.
-public struct MinSNRWeights: Sendable {
+/// SNR or SNR + 1 built in, which is divided out: min(SNR, γ) / SNR and min(SNR, γ) / (SNR + 1).
+///
+/// For noise this is what diffusers' `train_dreambooth.py` has. For velocity that script has min(SNR, γ) / SNR + 1, which
+/// never falls below 1 and is 0 / 0 for a SNR of 0, and for the picture itself it has the weight for noise; its
+/// `train_text_to_image.py` divides by SNR + 1 as the paper does, and so does this. With prior preservation the script
+/// pairs the weights of the whole batch with the errors of the instance half, which fails unless the half is a single
+/// picture, and leaves the class half unweighted. Here each picture, of the subject or of the class, has the weight of
+/// its own timestep.
+struct MinSNRWeights: Sendable {
   /// The weight of every timestep, [timesteps, 1].
   private let table: Tensor
 
   /// The weights of a noise schedule.
   ///
   /// - Parameter gamma: γ, usually 5.
-  public init(gamma: Double, _ schedule: NoiseSchedule, _ prediction: PredictionType, on backend: any Backend) {
+  init(gamma: Double, _ schedule: NoiseSchedule, _ prediction: PredictionType, on backend: any Backend) {
     let weights = (0..<schedule.count).map { timestep in
       MinSNRWeights.weight(Double(schedule.signalToNoiseRatio(timestep)), gamma, prediction)
     }
@@ -18,7 +25,7 @@ public struct MinSNRWeights: Sendable {
   }
 
   /// The weight of each picture of a batch, [batch], for Int32 timesteps [batch].
-  public func callAsFunction(_ timesteps: Tensor) -> Tensor {
+  func callAsFunction(_ timesteps: Tensor) -> Tensor {
     table.gathered(timesteps).reshaped(timesteps.shape)
   }
 

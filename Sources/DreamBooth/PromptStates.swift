@@ -1,7 +1,7 @@
 /// What the text encoder makes of the prompts of a batch, which are the same in every batch.
 ///
 /// Where the encoder is not trained, each prompt is encoded once and the states are kept.
-public struct PromptStates: Sendable {
+struct PromptStates: Sendable {
   private enum Storage: Sendable {
     case cached(Tensor)
     case encoding(TextEncoder, ids: Tensor, checkpointing: Bool)
@@ -14,7 +14,7 @@ public struct PromptStates: Sendable {
   /// - Parameters:
   ///   - isTrained: whether the encoder changes from batch to batch.
   ///   - checkpointing: whether its activations are computed twice instead of being kept.
-  public init(
+  init(
     _ prompts: [String], _ tokenizer: CLIPTokenizer, _ encoder: TextEncoder, isTrained: Bool,
     checkpointing: Bool = false, on backend: any Backend
   ) {
@@ -32,7 +32,7 @@ public struct PromptStates: Sendable {
   }
 
   /// The states of the next batch, [batch, tokens, width].
-  public func callAsFunction() -> Variable {
+  func callAsFunction() -> Variable {
     switch storage {
     case .cached(let states): Variable(states)
     case .encoding(let encoder, let ids, let checkpointing): encoder(ids, checkpointing: checkpointing)

@@ -39,9 +39,7 @@ public struct RunCheckpoint: Sendable {
     _ state: RunState, _ parts: [TrainedPart], _ optimizer: AdamW, in folder: URL
   ) throws -> RunCheckpoint {
     require(optimizer.stepCount == state.step, "RunCheckpoint: the optimiser is at step \(optimizer.stepCount)")
-    // The weights and two moments, and some room for headers and the state.
-    let byteCount = parts.reduce(1 << 20) { $0 + 3 * $1.parameters.count * MemoryLayout<Float>.size }
-    try requireFreeSpace(byteCount, in: folder)
+    try requireFreeSpace(byteCount(parts), in: folder)
     let url = CheckpointFolder.url(ofStep: state.step, in: folder)
     try AtomicFolder.write(to: url) { temporary in
       var files: [String: Int] = [:]
@@ -79,6 +77,14 @@ public struct RunCheckpoint: Sendable {
     return (weights, moments)
   }
 
+  /// The size of a checkpoint: the weights and two moments, and some room for headers and the state.
+  static func byteCount(_ parts: [TrainedPart]) -> Int {
+    parts.reduce(1 << 20) { $0 + 3 * $1.parameters.count * MemoryLayout<Float>.size }
+  }
+
+  /// Makes sure that so many bytes can be written to a folder.
+  ///
+  /// - Throws: `RunCheckpointError.notEnoughSpace`, or `FileError` when the folder is not there.
   static func requireFreeSpace(_ byteCount: Int, in folder: URL) throws {
     let path = folder.path(percentEncoded: false)
     let attributes: [FileAttributeKey: Any]
@@ -129,18 +135,20 @@ public struct RunCheckpoint: Sendable {
     self.init(url: url, state: contents.state)
   }
 
-  /// Makes sure that a run with the given options and pictures may continue from here.
+  /// Makes sure that a run with the given options may continue from here.
   ///
-  /// - Throws: `RunCheckpointError.otherConfiguration` or `.otherPictures`.
-  public func requireContinuation(_ run: RunState) throws {
-    let conflicts = try state.conflicts(with: run.configuration)
+  /// - Throws: `RunCheckpointError.otherConfiguration`.
+  public func requireConfiguration(_ configuration: TrainingConfiguration) throws {
+    let conflicts = try state.conflicts(with: configuration)
     guard conflicts.isEmpty else { throw RunCheckpointError.otherConfiguration(path: path, options: conflicts) }
-    guard run.instanceImages == state.instanceImages else {
-      throw RunCheckpointError.otherPictures(path: path, folder: .instanceDataDir)
-    }
-    guard run.classImages == state.classImages else {
-      throw RunCheckpointError.otherPictures(path: path, folder: .classDataDir)
-    }
+  }
+
+  /// Makes sure that a run on the given pictures may continue from here.
+  ///
+  /// - Throws: `RunCheckpointError.otherPictures`.
+  public func requirePictures(instance: [String], class classImages: [String]) throws(RunCheckpointError) {
+    guard instance == state.instanceImages else { throw .otherPictures(path: path, folder: .instanceDataDir) }
+    guard classImages == state.classImages else { throw .otherPictures(path: path, folder: .classDataDir) }
   }
 
   /// Gives the parts their weights and the optimiser its moments and its step.

@@ -1,9 +1,9 @@
 /// Why a run cannot be continued from a checkpoint, or cannot save one.
 public enum RunCheckpointError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// The disk has no room for it; nothing has been written.
+  /// The disk has no room for a checkpoint, or for the model that a run ends with; nothing has been written.
   case notEnoughSpace(path: String, needed: Int, available: Int)
   /// There is no checkpoint in the output folder.
-  case none(folder: String)
+  case nothingToResume(folder: String)
   /// The path holds no whole checkpoint.
   case incomplete(path: String, reason: String)
   /// It was made by a run that computes something else.
@@ -19,9 +19,9 @@ public enum RunCheckpointError: Error, Hashable, Sendable, CustomStringConvertib
   public var description: String {
     switch self {
     case .notEnoughSpace(let path, let needed, let available):
-      "\(path): a checkpoint needs \(megabytes(needed)), but only \(megabytes(available)) are free; make room, set "
+      "\(path): saving needs \(megabytes(needed)), but only \(megabytes(available)) are free; make room, set "
         + "--checkpoints_total_limit, or choose another --output_dir"
-    case .none(let folder):
+    case .nothingToResume(let folder):
       "\(folder) holds no checkpoint to resume from; leave out --resume_from_checkpoint or check --output_dir"
     case .incomplete(let path, let reason):
       "\(path) is no whole checkpoint (\(reason)); choose an older one or `latest`"

@@ -4,9 +4,9 @@ import Foundation
 ///
 /// Every line is in the file when `append` returns. A run that is resumed first removes the lines of the steps that it
 /// is going to repeat, so that no step stands there twice.
-public final class RunLog {
+final class RunLog {
   /// The name of the log in a run's output folder.
-  public static let fileName = "log.jsonl"
+  static let fileName = "log.jsonl"
 
   private struct ConfigurationLine: Codable {
     var configuration: TrainingConfiguration
@@ -24,7 +24,7 @@ public final class RunLog {
   /// - Parameter resumedStep: the step of the checkpoint the run goes on from; `nil` for a new run, which moves an
   ///   older log out of its way to `log.1.jsonl` and so on.
   /// - Throws: `FileError` where the log cannot be read or written.
-  public init(in folder: URL, _ configuration: TrainingConfiguration, resumedStep: Int?) throws {
+  init(in folder: URL, _ configuration: TrainingConfiguration, resumedStep: Int?) throws {
     let url = folder.appending(path: RunLog.fileName)
     path = url.path(percentEncoded: false)
     let exists = FileManager.default.fileExists(atPath: path)
@@ -50,7 +50,7 @@ public final class RunLog {
   /// Adds the line of a step.
   ///
   /// - Throws: `FileError`, for instance on a full disk.
-  public func append(_ record: StepRecord) throws {
+  func append(_ record: StepRecord) throws {
     let line = try RunLog.line(record)
     do {
       try file.write(contentsOf: line)

@@ -31,14 +31,17 @@ public struct RunState: Sendable, Hashable, Codable {
 }
 
 extension RunState {
-  /// Options that may be others after a resume: they decide how far a run goes, where things are and what is shown, but
-  /// not what a step computes.
+  /// Options that may be others after a resume: they decide where things are and what is shown, but not what a step
+  /// computes.
   static let resumableOptions: Set<TrainingConfiguration.CodingKeys> = [
     .pretrainedModelNameOrPath, .instanceDataDir, .classDataDir, .outputDir, .numClassImages, .sampleBatchSize,
-    .classInferenceSteps, .numTrainEpochs, .maxTrainSteps, .gradientCheckpointing, .checkpointingSteps,
+    .classInferenceSteps, .gradientCheckpointing, .checkpointingSteps,
     .checkpointsTotalLimit, .resumeFromCheckpoint, .validationPrompt, .numValidationImages, .validationSteps,
     .validationInferenceSteps, .guidanceScale,
   ]
+
+  /// Those that decide how far a run goes, on which some learning rate curves depend from the first step on.
+  static let lengthOptions: Set<TrainingConfiguration.CodingKeys> = [.numTrainEpochs, .maxTrainSteps]
 
   /// The options on which this state and a configuration disagree though a resumed run needs them to be equal.
   ///
@@ -48,8 +51,14 @@ extension RunState {
     other.seed = other.seed ?? configuration.seed
     let mine = try RunState.options(configuration)
     let theirs = try RunState.options(other)
+    var ignored = RunState.resumableOptions
+    if !configuration.lrScheduler.dependsOnLength {
+      ignored.formUnion(RunState.lengthOptions)
+    } else if configuration.maxTrainSteps != nil && other.maxTrainSteps != nil {
+      ignored.insert(.numTrainEpochs)
+    }
     return TrainingConfiguration.CodingKeys.allCases.filter { option in
-      !RunState.resumableOptions.contains(option) && mine[option.rawValue] != theirs[option.rawValue]
+      !ignored.contains(option) && mine[option.rawValue] != theirs[option.rawValue]
     }
   }
 

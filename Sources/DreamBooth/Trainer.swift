@@ -39,7 +39,11 @@ public struct Trainer {
 
   /// Carries the run out.
   ///
-  /// - Throws: what is wrong with the model, the pictures, the options or the disk. Whatever had been saved stays.
+  /// After an error that leaves the model in memory sound, such as a full disk, the steps since the last checkpoint are
+  /// saved as another one if the disk allows it; the observer is told.
+  ///
+  /// - Throws: what is wrong with the model, the pictures, the options, the memory or the disk. Whatever had been saved
+  ///   stays.
   public func run() throws -> Outcome {
     let checkpoint = try checkpointToResume()
     var configuration = configuration
@@ -51,6 +55,10 @@ public struct Trainer {
     observer(.began("Reading the model"))
     let folder = try ModelFolder(URL(filePath: configuration.pretrainedModelNameOrPath, directoryHint: .isDirectory))
     try requireResolution(folder)
+    if let available = TrainingMemory.available(on: backend) {
+      try TrainingMemory.requireFit(folder, configuration, available: available)
+    }
+    try TrainingModel.requireReplaceable(output)
     let model = try TrainingModel(folder, trainTextEncoder: configuration.trainTextEncoder, on: backend)
     // A sampler that is not ours should be found out before the first step and not at the first sample.
     let scheduler = try configuration.validationPrompt.map { _ in try model.makeScheduler() }
@@ -60,14 +68,18 @@ public struct Trainer {
     let instance = try preparation.instancePictures()
     // Not earlier, so that a run that cannot begin leaves nothing behind.
     try makeOutputFolder()
+    // Better now than after the steps that would be lost.
+    try RunCheckpoint.requireFreeSpace(
+      RunCheckpoint.byteCount(model.parts) + model.savedByteCount(), in: output)
     guard try preparation.generateClassImages(stop) else { return .stopped(checkpoint: nil) }
     let prior = try preparation.classPictures()
     let state = RunState(
       step: 0, configuration: configuration, instanceImages: instance.names, classImages: prior?.names ?? [])
-    try checkpoint?.requireContinuation(state)
+    try checkpoint?.requirePictures(instance: state.instanceImages, class: state.classImages)
 
     let data = preparation.data(instance, prior)
     let stepCount = configuration.stepCount(instanceImages: instance.count, classImages: prior?.count ?? 0)
+    try configuration.requireStepCount(stepCount)
     let session = TrainingSession(model, configuration, stepCount: stepCount, batch: data.batch)
     if let checkpoint {
       try checkpoint.restore(model.parts, session.optimizer)
@@ -78,7 +90,7 @@ public struct Trainer {
     return try train(session, state, stepCount, log) { step in
       if let scheduler, step.isMultiple(of: configuration.validationSteps) {
         let images = try samples.write(step: step, with: model.pipeline, scheduler: scheduler, stop: stop)
-        observer(.sampled(images: images))
+        if !images.isEmpty { observer(.sampled(images: images)) }
       }
     }
   }
@@ -87,21 +99,40 @@ public struct Trainer {
     _ session: TrainingSession, _ state: RunState, _ stepCount: Int, _ log: RunLog,
     sample: (_ step: Int) throws -> Void
   ) throws -> Outcome {
-    while session.step < stepCount {
-      let record = try session.advance()
-      try log.append(record)
-      observer(.stepped(record, of: stepCount))
-      let step = session.step
-      var checkpoint: URL?
-      if step.isMultiple(of: configuration.checkpointingSteps) { checkpoint = try save(session, state) }
-      if !stop.isRequested { try sample(step) }
-      if stop.isRequested && step < stepCount {
-        return .stopped(checkpoint: try checkpoint ?? save(session, state))
+    var savedStep = session.step
+    do {
+      while session.step < stepCount {
+        let record = try session.advance()
+        try log.append(record)
+        observer(.stepped(record, of: stepCount))
+        let step = session.step
+        var checkpoint: URL?
+        if step.isMultiple(of: configuration.checkpointingSteps) {
+          checkpoint = try save(session, state)
+          savedStep = step
+        }
+        if !stop.isRequested { try sample(step) }
+        if stop.isRequested && step < stepCount {
+          return .stopped(checkpoint: try checkpoint ?? save(session, state))
+        }
       }
+      observer(.began("Saving the model"))
+      try session.model.save(into: output)
+      return .finished(model: output)
+    } catch {
+      // Weights that are no numbers are not worth keeping.
+      if !(error is TrainingError) && session.step > savedStep { rescue(session, state) }
+      throw error
     }
-    observer(.began("Saving the model"))
-    try session.model.save(into: output)
-    return .finished(model: output)
+  }
+
+  /// Saves what would be lost by an error, if it can be saved.
+  private func rescue(_ session: TrainingSession, _ state: RunState) {
+    do {
+      _ = try save(session, state)
+    } catch {
+      observer(.warning("the steps since the last checkpoint are lost: \(error)"))
+    }
   }
 
   private func save(_ session: TrainingSession, _ state: RunState) throws -> URL {
@@ -132,8 +163,12 @@ extension Trainer {
       }
       return nil
     }
-    guard choice == "latest" else { return try RunCheckpoint(URL(filePath: choice, directoryHint: .isDirectory)) }
-    return try checkpoints.latest { observer(.warning($0)) }
+    let checkpoint =
+      choice == "latest"
+      ? try checkpoints.latest { observer(.warning($0)) }
+      : try RunCheckpoint(URL(filePath: choice, directoryHint: .isDirectory))
+    try checkpoint.requireConfiguration(configuration)
+    return checkpoint
   }
 
   private func requireResolution(_ folder: ModelFolder) throws(TrainingOptionError) {
@@ -146,7 +181,11 @@ extension Trainer {
 
   private func makeOutputFolder() throws(FileError) {
     try AtomicFolder.makeIfMissing(output)
-    // A run that was killed may have left gigabytes behind.
-    try AtomicFolder.removeRemains(in: output)
+    do {
+      // A run that was killed may have left gigabytes behind.
+      try AtomicFolder.removeRemains(in: output)
+    } catch {
+      observer(.warning("\(error)"))
+    }
   }
 }

@@ -87,7 +87,8 @@ public struct TrainingConfiguration: Sendable, Hashable, Codable {
   /// Whether each channel of the noise is shifted by a tenth of a normal number, which helps with very dark and very
   /// bright pictures.
   public var offsetNoise = false
-  /// The γ of the min-SNR weights (Hang et al., 2023), usually 5, on the instance and on the prior loss alike.
+  /// The γ of the min-SNR weights (Hang et al., 2023), usually 5, on the instance and on the prior loss alike
+  /// (diffusers: on the instance loss alone, and not the paper's weights where the model predicts velocity).
   public var snrGamma: Double?
 
   // MARK: Checkpoints and samples

@@ -1,18 +1,18 @@
 /// Everything that enters a batch, as a pure function of the seed and the batch's number.
-public struct TrainingData: Sendable {
+struct TrainingData: Sendable {
   /// A folder's latents, and the order in which batches take them.
-  public struct Part: Sendable {
+  struct Part: Sendable {
     let latents: LatentSource
     let order: BatchOrder
 
     /// The latents of a folder in the given order.
-    public init(_ latents: LatentSource, _ order: BatchOrder) {
+    init(_ latents: LatentSource, _ order: BatchOrder) {
       self.latents = latents
       self.order = order
     }
   }
 
-  /// How much of the noise's variance `offsetNoise` puts into the mean of each channel (N. Guttenberg, "Diffusion with
+  /// The standard deviation of what `offsetNoise` adds to all of a channel's noise (N. Guttenberg, "Diffusion with
   /// Offset Noise", 2023); diffusers has the same number.
   private static let noiseOffset: Float = 0.1
 
@@ -31,7 +31,7 @@ public struct TrainingData: Sendable {
   ///   - prior: the class pictures; `nil` without prior preservation.
   ///   - scalingFactor: the autoencoder's.
   ///   - timestepCount: the number of timesteps of the noise schedule.
-  public init(
+  init(
     instance: Part, prior: Part?, prompts: PromptStates, scalingFactor: Float, timestepCount: Int,
     offsetNoise: Bool, seed: UInt64, on backend: any Backend
   ) {
@@ -46,7 +46,7 @@ public struct TrainingData: Sendable {
   }
 
   /// A batch; the first is 0.
-  public func batch(_ number: Int) -> DenoisingStep.Batch {
+  func batch(_ number: Int) -> DenoisingStep.Batch {
     let draw = Tensor([Int32(number)], [], on: backend)
     func normal(_ shape: Shape, _ stream: TrainingStream) -> Tensor {
       Tensor.normal(shape, stream.random(seed: seed), draw: draw)

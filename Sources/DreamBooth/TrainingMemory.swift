@@ -18,7 +18,7 @@ public struct TrainingMemory: Sendable, Hashable {
   ///
   /// Weights are not read; the folder's configurations say all there is to know.
   ///
-  /// - Throws: `TrainingOptionError`, when the options do not go with the model.
+  /// - Throws: what is wrong with the folder's configurations.
   public init(_ folder: ModelFolder, _ configuration: TrainingConfiguration) throws {
     let backend = NullBackend()
     func build<Model>(_ isTrained: Bool, _ make: (Scope) throws -> Model) throws -> (Model, ParameterStore) {
@@ -27,9 +27,9 @@ public struct TrainingMemory: Sendable, Hashable {
       return (built.model, built.parameters)
     }
     let trainsText = configuration.trainTextEncoder
-    let (unet, unetParameters) = try build(true) { try UNet2DConditionModel($0, folder.unetConfiguration) }
-    let (textEncoder, textParameters) = try build(trainsText) { try TextEncoder($0, folder.textConfiguration) }
-    let (_, autoencoderParameters) = try build(false) { try AutoencoderKL($0, folder.autoencoderConfiguration) }
+    let (unet, unetParameters) = try build(true, folder.makeUNet)
+    let (textEncoder, textParameters) = try build(trainsText, folder.makeTextEncoder)
+    let (_, autoencoderParameters) = try build(false, folder.makeAutoencoder)
     let trained = trainsText ? [unetParameters, textParameters] : [unetParameters]
     let size = MemoryLayout<Float>.size
     weights = size * [unetParameters, textParameters, autoencoderParameters].reduce(0) { $0 + $1.count }

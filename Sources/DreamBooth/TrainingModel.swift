@@ -30,6 +30,16 @@ public struct TrainingModel {
   /// The device.
   public var backend: any Backend { pipeline.backend }
 
+  /// The bytes of the finished model, all numbers being stored as Float32, and some room for headers and vocabulary.
+  ///
+  /// - Throws: what is wrong with the folder's configurations.
+  func savedByteCount() throws -> Int {
+    try ModelPart.allCases.reduce(1 << 23) { bytes, part in
+      let numbers = try folder.specifications(of: part).reduce(0) { $0 + $1.shape.count }
+      return bytes + numbers * MemoryLayout<Float>.size
+    }
+  }
+
   /// The sampler that the model's folder names.
   ///
   /// - Throws: `SchedulerError` where it is none of ours.
@@ -42,33 +52,51 @@ public struct TrainingModel {
 
   /// Writes the model as a diffusers folder into a folder that may hold other things, such as a run's checkpoints.
   ///
-  /// All parts are complete on the disk before the first takes its place, and `model_index.json`, without which the
-  /// folder is no model, comes last.
+  /// All parts are complete on the disk before the first is exchanged for an older one, so the folder is a model at
+  /// every moment. `model_index.json`, without which it is none, comes last where there was no model before.
   ///
-  /// - Throws: `FileError`, or why the original folder cannot be read.
+  /// - Throws: `ModelFolderError.wouldRemove` where a part's place holds something else, `FileError`, or why the
+  ///   original folder cannot be read.
   public func save(into destination: URL) throws {
+    try TrainingModel.requireReplaceable(destination)
     let staging = destination.appending(path: ".trained-model", directoryHint: .isDirectory)
-    let files = FileManager.default
     let trained = Dictionary(uniqueKeysWithValues: parts.map { ($0.part, $0.parameters) })
     try folder.save(to: staging, trained: trained, on: backend)
+    for name in TrainingModel.entries {
+      try AtomicFolder.replace(destination.appending(path: name), with: staging.appending(path: name))
+    }
     do {
-      let names = try files.contentsOfDirectory(atPath: staging.path(percentEncoded: false))
-      let index = ModelFolder.indexFile
-      try remove(destination.appending(path: index))
-      for name in names.filter({ $0 != index }) + [index] {
-        try remove(destination.appending(path: name))
-        try files.moveItem(at: staging.appending(path: name), to: destination.appending(path: name))
-      }
-      try files.removeItem(at: staging)
+      try FileManager.default.removeItem(at: staging)
     } catch {
-      throw FileError(path: destination.path(percentEncoded: false), action: .write, underlying: error)
+      throw FileError(path: staging.path(percentEncoded: false), action: .write, underlying: error)
     }
   }
 
-  private func remove(_ url: URL) throws {
-    if FileManager.default.fileExists(atPath: url.path(percentEncoded: false)) {
-      try FileManager.default.removeItem(at: url)
+  /// Makes sure that saving a model into a folder would delete nothing but an older model.
+  ///
+  /// - Throws: `ModelFolderError.wouldRemove`.
+  static func requireReplaceable(_ destination: URL) throws(ModelFolderError) {
+    let files = FileManager.default
+    for name in entries {
+      let path = destination.appending(path: name).path(percentEncoded: false)
+      // Not followed if it is a link: what it leads to belongs to somebody else. No attributes mean that nothing stands
+      // there, or nothing that could be replaced, which the write will then tell.
+      guard let attributes = try? files.attributesOfItem(atPath: path) else { continue }
+      let isFile = ModelFolder.savedFiles.contains(name)
+      guard attributes[.type] as? FileAttributeType == (isFile ? .typeRegular : .typeDirectory) else {
+        throw .wouldRemove(entry: path)
+      }
+      guard !isFile, let contents = files.enumerator(atPath: path) else { continue }
+      for case let entry as String in contents where !ModelFolder.savedFiles.contains("\(name)/\(entry)") {
+        throw .wouldRemove(entry: "\(path)/\(entry)")
+      }
     }
+  }
+
+  /// The files and folders at the top of a model's folder, the index last.
+  private static var entries: [String] {
+    let names = Set(ModelFolder.savedFiles.compactMap { $0.split(separator: "/").first.map(String.init) })
+    return names.subtracting([ModelFolder.indexFile]).sorted() + [ModelFolder.indexFile]
   }
 }
 

@@ -38,47 +38,59 @@ extension TrainingConfiguration {
     for (option, text) in texts where text.isEmpty { throw TrainingOptionError(option, "is missing or empty") }
   }
 
-  private func requireCounts() throws(TrainingOptionError) {
-    let counts: [(CodingKeys, Int?)] = [
-      (.resolution, resolution), (.numClassImages, numClassImages), (.sampleBatchSize, sampleBatchSize),
-      (.classInferenceSteps, classInferenceSteps), (.trainBatchSize, trainBatchSize),
-      (.numTrainEpochs, numTrainEpochs), (.maxTrainSteps, maxTrainSteps),
-      (.gradientAccumulationSteps, gradientAccumulationSteps), (.lrNumCycles, lrNumCycles),
-      (.checkpointingSteps, checkpointingSteps), (.checkpointsTotalLimit, checkpointsTotalLimit),
-      (.numValidationImages, numValidationImages), (.validationSteps, validationSteps),
-      (.validationInferenceSteps, validationInferenceSteps),
-    ]
-    for (option, count) in counts {
-      guard let count else { continue }
-      if count < 1 { throw TrainingOptionError(option, "is \(count) and must be at least 1") }
-      if count > Self.largestCount {
-        throw TrainingOptionError(option, "is \(count) and must be at most \(Self.largestCount)")
-      }
+  private static func isSameFolder(_ one: String, _ other: String) -> Bool {
+    func path(_ path: String) -> String {
+      let resolved = URL(filePath: path, directoryHint: .isDirectory).resolvingSymlinksInPath()
+      return resolved.standardizedFileURL.path(percentEncoded: false)
     }
-    if resolution > Self.largestResolution {
-      throw TrainingOptionError(.resolution, "is \(resolution) and must be at most \(Self.largestResolution)")
+    return path(one) == path(other)
+  }
+
+  /// The greatest number of optimiser steps, of pictures and of whatever else is counted.
+  private static let greatestCount = 1 << 20
+  /// The most pictures in a batch, and batches in a step: batches are numbered in 31 bits.
+  private static let greatestBatch = 1 << 10
+  /// The greatest side of a picture.
+  private static let greatestSide = 1 << 13
+  /// The greatest distance between two checkpoints or samples, so great that there are none.
+  private static let greatestInterval = Int(Int32.max)
+
+  private func requireCounts() throws(TrainingOptionError) {
+    let (count, batch, interval) = (Self.greatestCount, Self.greatestBatch, Self.greatestInterval)
+    let counts: [(option: CodingKeys, value: Int?, greatest: Int)] = [
+      (.resolution, resolution, Self.greatestSide), (.numClassImages, numClassImages, count),
+      (.sampleBatchSize, sampleBatchSize, batch), (.classInferenceSteps, classInferenceSteps, count),
+      (.trainBatchSize, trainBatchSize, batch), (.numTrainEpochs, numTrainEpochs, count),
+      (.maxTrainSteps, maxTrainSteps, count), (.gradientAccumulationSteps, gradientAccumulationSteps, batch),
+      (.lrNumCycles, lrNumCycles, count), (.checkpointingSteps, checkpointingSteps, interval),
+      (.checkpointsTotalLimit, checkpointsTotalLimit, interval), (.numValidationImages, numValidationImages, count),
+      (.validationSteps, validationSteps, interval), (.validationInferenceSteps, validationInferenceSteps, count),
+    ]
+    for (option, value, greatest) in counts {
+      guard let value else { continue }
+      if value < 1 { throw TrainingOptionError(option, "is \(value) and must be at least 1") }
+      if value > greatest { throw TrainingOptionError(option, "is \(value) and must be at most \(greatest)") }
     }
   }
 
-  /// Beyond any run, and so small that no product of two counts overflows.
-  private static let largestCount = 1_000_000_000
-  /// Beyond what any model of this family draws; a tensor of one picture still has fewer than 2³¹ elements.
-  private static let largestResolution = 16384
+  /// Makes sure that the epochs of a run do not add up to more steps than can be counted.
+  func requireStepCount(_ stepCount: Int) throws(TrainingOptionError) {
+    if stepCount > Self.greatestCount {
+      throw TrainingOptionError(
+        .numTrainEpochs, "makes \(stepCount) steps, but at most \(Self.greatestCount) are possible; lower it")
+    }
+  }
 
   /// Pictures that were generated, and models that were trained, must not mix with what the user has put somewhere.
   private func requireSeparateFolders() throws(TrainingOptionError) {
-    func isSame(_ path: String, _ other: String) -> Bool {
-      URL(filePath: path, directoryHint: .isDirectory).resolvingSymlinksInPath().standardizedFileURL
-        == URL(filePath: other, directoryHint: .isDirectory).resolvingSymlinksInPath().standardizedFileURL
-    }
-    if withPriorPreservation, let classDataDir, isSame(classDataDir, instanceDataDir) {
+    if withPriorPreservation, let classDataDir, TrainingConfiguration.isSameFolder(classDataDir, instanceDataDir) {
       throw TrainingOptionError(.classDataDir, "is the folder of --instance_data_dir; class images need their own")
     }
     let inputs: [(CodingKeys, String?)] = [
       (.pretrainedModelNameOrPath, pretrainedModelNameOrPath), (.instanceDataDir, instanceDataDir),
       (.classDataDir, withPriorPreservation ? classDataDir : nil),
     ]
-    for case (let option, let path?) in inputs where isSame(outputDir, path) {
+    for case (let option, let path?) in inputs where TrainingConfiguration.isSameFolder(outputDir, path) {
       throw TrainingOptionError(.outputDir, "is the folder of --\(option.rawValue); choose another, which may be new")
     }
   }
@@ -122,6 +134,9 @@ extension TrainingConfiguration {
 
   private func requireLearningRateSchedule() throws(TrainingOptionError) {
     if lrWarmupSteps < 0 { throw TrainingOptionError(.lrWarmupSteps, "is \(lrWarmupSteps) and must not be negative") }
+    if lrWarmupSteps > Self.greatestCount {
+      throw TrainingOptionError(.lrWarmupSteps, "is \(lrWarmupSteps) and must be at most \(Self.greatestCount)")
+    }
     if lrScheduler != .constant, let maxTrainSteps, lrWarmupSteps >= maxTrainSteps {
       throw TrainingOptionError(
         .lrWarmupSteps,

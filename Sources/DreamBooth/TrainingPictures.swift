@@ -1,19 +1,19 @@
 /// The pictures of a folder, decoded and resized, from which each batch takes its crops.
-public struct TrainingPictures: Sendable {
+struct TrainingPictures: Sendable {
   /// One way of looking at a picture.
-  public struct View: Sendable, Hashable {
+  struct View: Sendable, Hashable {
     /// The number of the picture.
-    public let picture: Int
+    let picture: Int
     /// The left edge of the crop, in pixels of the resized picture.
-    public let x: Int
+    let x: Int
     /// The top edge of the crop.
-    public let y: Int
+    let y: Int
     /// Whether the crop is mirrored.
-    public let isFlipped: Bool
+    let isFlipped: Bool
   }
 
   /// The names of the pictures in their folder.
-  public let names: [String]
+  let names: [String]
   private let pictures: [Image]
   private let resolution: Int
   private let centerCrop: Bool
@@ -24,7 +24,7 @@ public struct TrainingPictures: Sendable {
   ///
   /// - Parameter progress: is told how many have been read.
   /// - Throws: `ImageError`.
-  public init(
+  init(
     _ folder: ImageFolder, limit: Int = .max, _ configuration: TrainingConfiguration, seed: UInt64,
     progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws {
@@ -43,12 +43,12 @@ public struct TrainingPictures: Sendable {
   }
 
   /// The number of pictures.
-  public var count: Int { pictures.count }
+  var count: Int { pictures.count }
 
   /// Every view there is, the mirrored ones after the others, if no random crop makes them too many to list.
   ///
   /// A picture that fits the crop exactly has but one crop.
-  public var allViews: [View]? {
+  var allViews: [View]? {
     guard pictures.allSatisfy({ $0.width == resolution && $0.height == resolution }) else { return nil }
     let upright = pictures.indices.map { View(picture: $0, x: 0, y: 0, isFlipped: false) }
     return randomFlip ? upright + upright.map { View(picture: $0.picture, x: 0, y: 0, isFlipped: true) } : upright
@@ -59,7 +59,7 @@ public struct TrainingPictures: Sendable {
   /// - Parameters:
   ///   - chosen: the numbers of the pictures.
   ///   - place: where the first of them stands in the batch.
-  public func views(_ chosen: [Int], inBatch batch: Int, from place: Int) -> [View] {
+  func views(_ chosen: [Int], inBatch batch: Int, from place: Int) -> [View] {
     let slots = place + chosen.count
     let crops = TrainingStream.crop.random(seed: seed).uniforms(2 * slots, draw: UInt32(batch))
     let flips = TrainingStream.flip.random(seed: seed).uniforms(slots, draw: UInt32(batch))
@@ -73,7 +73,7 @@ public struct TrainingPictures: Sendable {
   }
 
   /// The pixels of a view from -1 to 1, [1, resolution, resolution, 3].
-  public func pixels(_ view: View, on backend: any Backend) -> Tensor {
+  func pixels(_ view: View, on backend: any Backend) -> Tensor {
     var image = pictures[view.picture]
     if image.width != resolution || image.height != resolution {
       image = image.cropped(x: view.x, y: view.y, width: resolution, height: resolution)

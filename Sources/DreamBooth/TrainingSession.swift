@@ -1,9 +1,9 @@
 /// The state of a run while it trains: networks, optimiser and data, moved on one optimiser step at a time.
-public final class TrainingSession {
+final class TrainingSession {
   /// The networks.
-  public let model: TrainingModel
+  let model: TrainingModel
   /// The optimiser of all trained parts; its step count is that of the run.
-  public let optimizer: AdamW
+  let optimizer: AdamW
 
   private let batch: (Int) -> DenoisingStep.Batch
   private let denoise: DenoisingStep
@@ -15,7 +15,7 @@ public final class TrainingSession {
   /// A run at its first step.
   ///
   /// - Parameter batch: makes a batch of the given number; the first is 0.
-  public init(
+  init(
     _ model: TrainingModel, _ configuration: TrainingConfiguration, stepCount: Int,
     batch: @escaping (Int) -> DenoisingStep.Batch
   ) {
@@ -37,12 +37,12 @@ public final class TrainingSession {
   }
 
   /// The number of optimiser steps taken.
-  public var step: Int { optimizer.stepCount }
+  var step: Int { optimizer.stepCount }
 
   /// Takes one optimiser step.
   ///
   /// - Throws: `TrainingError.diverged`.
-  public func advance() throws(TrainingError) -> StepRecord {
+  func advance() throws(TrainingError) -> StepRecord {
     let clock = ContinuousClock()
     let start = clock.now
     let rate = rates.rate(atStep: step)

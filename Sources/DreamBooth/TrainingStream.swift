@@ -2,7 +2,7 @@
 ///
 /// Each purpose has a stream of its own whose draw number is the batch or the epoch, so every number is a pure function
 /// of the seed and the position in the run. That is what makes a resumed run equal to an uninterrupted one.
-public enum TrainingStream: UInt32, Sendable, CaseIterable {
+enum TrainingStream: UInt32, Sendable, CaseIterable {
   /// The noise that is added to latents; one draw for each batch.
   case noise = 0x6e6f_6973  // "nois"
   /// The offset of each channel of that noise; one draw for each batch.
@@ -23,5 +23,5 @@ public enum TrainingStream: UInt32, Sendable, CaseIterable {
   case classNoise = 0x636e_6f69  // "cnoi"
 
   /// The numbers of this purpose under a seed.
-  public func random(seed: UInt64) -> RandomStream { RandomStream(seed: seed, stream: rawValue) }
+  func random(seed: UInt64) -> RandomStream { RandomStream(seed: seed, stream: rawValue) }
 }

@@ -1,5 +1,6 @@
-import DreamBooth
 import Testing
+
+@testable import DreamBooth
 
 @Suite struct BatchOrderTests {
   @Test(arguments: [(5, 4), (5, 1), (3, 7), (1, 2), (200, 3)])

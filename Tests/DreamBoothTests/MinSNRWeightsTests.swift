@@ -1,6 +1,7 @@
-import DreamBooth
 import TestSupport
 import Testing
+
+@testable import DreamBooth
 
 @Suite struct MinSNRWeightsTests {
   private let backend = CPUBackend()

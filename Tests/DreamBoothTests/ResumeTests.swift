@@ -16,6 +16,7 @@ import Testing
   /// Cached and random crops, trained and frozen text, with and without everything that is drawn at random.
   static let variants: [(name: String, change: Change)] = [
     ("plain", { _, _ in }),
+    ("cosine", { _, configuration in configuration.lrScheduler = .cosine }),
     (
       "everything",
       { fixture, configuration in
@@ -43,7 +44,8 @@ import Testing
     var parts = whole
     parts.outputDir = fixture.path("parts")
     parts.checkpointingSteps = 2
-    parts.maxTrainSteps = whole.lrWarmupSteps + 1 > 2 ? 4 : 2
+    // Some curves depend on the length of the run, which must then be the same from the beginning.
+    parts.maxTrainSteps = whole.lrScheduler == .constant ? 2 : 4
     let stop = StopSignal()
     try fixture.run(parts, stop: stop) { event in
       if case .stepped(let record, _) = event, record.step == 2 { stop.request() }
@@ -119,6 +121,23 @@ import Testing
     configuration.maxTrainSteps = 2
     let error = #expect(throws: RunCheckpointError.self) { try fixture.run(configuration) }
     #expect(error?.description.contains("--instance_data_dir") == true)
+  }
+
+  /// The rate of every step of these curves depends on the length of the run.
+  @Test(arguments: LearningRateSchedule.Curve.allCases)
+  func anotherLengthIsRefusedWhereStepsDependOnIt(_ curve: LearningRateSchedule.Curve) throws {
+    var configuration = fixture.configuration()
+    configuration.lrScheduler = curve
+    configuration.lrWarmupSteps = curve == .constantWithWarmup ? 1 : 0
+    let state = RunState(step: 2, configuration: configuration, instanceImages: ["0.png"])
+    configuration.numTrainEpochs = 7
+    // There are epochs only where no number of steps is given.
+    #expect(try state.conflicts(with: configuration) == [])
+    configuration.maxTrainSteps = 5
+    let isFree = curve == .constant || curve == .constantWithWarmup
+    #expect(try state.conflicts(with: configuration) == (isFree ? [] : [.maxTrainSteps]))
+    configuration.maxTrainSteps = nil
+    #expect(try state.conflicts(with: configuration) == (isFree ? [] : [.numTrainEpochs, .maxTrainSteps]))
   }
 
   @Test func onlySoManyCheckpointsAreKept() throws {

@@ -128,7 +128,7 @@ import Testing
   }
 
   @Test func aFolderWithoutCheckpointsIsNamed() throws {
-    #expect(throws: RunCheckpointError.none(folder: folder.url.path(percentEncoded: false))) {
+    #expect(throws: RunCheckpointError.nothingToResume(folder: folder.url.path(percentEncoded: false))) {
       _ = try CheckpointFolder(folder.url).latest { _ in }
     }
   }
@@ -189,11 +189,10 @@ import Testing
 
   @Test func anotherConfigurationIsRefusedByName() throws {
     let checkpoint = try write(step: 1)
-    func refusal(_ change: (inout TrainingConfiguration) -> Void, images: [String] = ["a.png", "b.jpg"]) throws {
-      var run = state(0)
-      change(&run.configuration)
-      run.instanceImages = images
-      try checkpoint.requireContinuation(run)
+    func refusal(_ change: (inout TrainingConfiguration) -> Void) throws {
+      var configuration = state(1).configuration
+      change(&configuration)
+      try checkpoint.requireConfiguration(configuration)
     }
     let path = checkpoint.url.path(percentEncoded: false)
     try refusal { $0.seed = nil }
@@ -211,8 +210,12 @@ import Testing
     #expect(throws: RunCheckpointError.otherConfiguration(path: path, options: [.classPrompt])) {
       try refusal { $0.classPrompt = "a dog" }
     }
+    try checkpoint.requirePictures(instance: ["a.png", "b.jpg"], class: [])
+    #expect(throws: RunCheckpointError.otherPictures(path: path, folder: .classDataDir)) {
+      try checkpoint.requirePictures(instance: ["a.png", "b.jpg"], class: ["c.png"])
+    }
     #expect(throws: RunCheckpointError.otherPictures(path: path, folder: .instanceDataDir)) {
-      try refusal({ _ in }, images: ["a.png"])
+      try checkpoint.requirePictures(instance: ["a.png"], class: [])
     }
   }
 }

@@ -1,7 +1,8 @@
-import DreamBooth
 import Foundation
 import TestSupport
 import Testing
+
+@testable import DreamBooth
 
 @Suite struct RunLogTests {
   private let folder: TemporaryFolder

@@ -115,6 +115,63 @@ import Testing
     #expect(!fixture.exists("output/model_index.json"))
   }
 
+  /// The steps since the last checkpoint are saved, whatever the run fails of.
+  @Test func anErrorAfterAStepSavesACheckpoint() throws {
+    var configuration = fixture.configuration()
+    configuration.validationPrompt = "a photo of sks dog"
+    configuration.validationSteps = 3
+    configuration.validationInferenceSteps = 2
+    // A file where the sample pictures' folder should be.
+    let samples = folder("output").appending(path: "samples")
+    try FileManager.default.createDirectory(at: folder("output"), withIntermediateDirectories: false)
+    try Data("mine".utf8).write(to: samples)
+    var saved: [URL] = []
+    #expect(throws: FileError.self) {
+      try fixture.run(configuration) { event in
+        if case .saved(let checkpoint) = event { saved.append(checkpoint) }
+      }
+    }
+    #expect(saved.map(\.lastPathComponent) == ["checkpoint-3"])
+    try FileManager.default.removeItem(at: samples)
+    configuration.resumeFromCheckpoint = "latest"
+    try fixture.run(configuration)
+    #expect(fixture.exists("output/model_index.json"))
+  }
+
+  /// What stands where the model is to go is found out before the first step and left alone.
+  @Test(arguments: ["unet/notes.txt", "tokenizer/old/vocab.json", "model_index.json/mine", "vae"])
+  func whatIsNoModelIsNotOverwritten(_ entry: String) throws {
+    let place = folder("output").appending(path: entry)
+    try FileManager.default.createDirectory(at: place.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try Data("mine".utf8).write(to: place)
+    var steps = 0
+    let error = #expect(throws: ModelFolderError.self) {
+      try fixture.run(fixture.configuration()) { event in
+        if case .stepped = event { steps += 1 }
+      }
+    }
+    #expect(error?.description.contains("output/\(entry.split(separator: "/")[0])") == true)
+    #expect(steps == 0)
+    #expect(try String(contentsOf: place, encoding: .utf8) == "mine")
+  }
+
+  @Test func aLinkInAPlaceOfTheModelIsLeftAlone() throws {
+    let target = folder("class")
+    try FileManager.default.createDirectory(at: folder("output"), withIntermediateDirectories: false)
+    try FileManager.default.createSymbolicLink(
+      at: folder("output").appending(path: "unet"), withDestinationURL: target)
+    #expect(throws: ModelFolderError.self) { try fixture.run(fixture.configuration()) }
+    #expect(try fixture.contents("class").count == 4)
+  }
+
+  @Test func moreStepsThanCanBeCountedAreRefused() throws {
+    var configuration = fixture.configuration()
+    configuration.maxTrainSteps = nil
+    configuration.numTrainEpochs = 1 << 20
+    let error = #expect(throws: TrainingOptionError.self) { try fixture.run(configuration) }
+    #expect(error?.option == .numTrainEpochs)
+  }
+
   @Test func anOutputFolderThatCannotBeMadeIsNamed() throws {
     let configuration = fixture.configuration(output: "subject/0.png/output")
     let error = #expect(throws: FileError.self) { try fixture.run(configuration) }

@@ -22,13 +22,20 @@ import Testing
     (.instanceDataDir, { $0.instanceDataDir = "" }),
     (.instancePrompt, { $0.instancePrompt = "" }),
     (.outputDir, { $0.outputDir = "" }),
+    (.outputDir, { $0.outputDir = $0.pretrainedModelNameOrPath }),
+    (.outputDir, { $0.outputDir = "./elsewhere/../model/" }),
     (.resolution, { $0.resolution = 0 }),
-    (.trainBatchSize, { $0.trainBatchSize = -1 }),
-    (.maxTrainSteps, { $0.maxTrainSteps = 0 }),
+    (.resolution, { $0.resolution = .max }),
+    (.numClassImages, { $0.numClassImages = .max }),
+    (.sampleBatchSize, { $0.sampleBatchSize = .max }),
     (.trainBatchSize, { $0.trainBatchSize = .max }),
     (.numTrainEpochs, { $0.numTrainEpochs = .max }),
-    (.resolution, { $0.resolution = 1_000_000 }),
-    (.outputDir, { $0.outputDir = "./model/" }),
+    (.maxTrainSteps, { $0.maxTrainSteps = .max }),
+    (.gradientAccumulationSteps, { $0.gradientAccumulationSteps = .max }),
+    (.checkpointingSteps, { $0.checkpointingSteps = .max }),
+    (.numValidationImages, { $0.numValidationImages = .max }),
+    (.trainBatchSize, { $0.trainBatchSize = -1 }),
+    (.maxTrainSteps, { $0.maxTrainSteps = 0 }),
     (.outputDir, { $0.outputDir = "dog" }),
     (.checkpointsTotalLimit, { $0.checkpointsTotalLimit = 0 }),
     (.classDataDir, { $0.withPriorPreservation = true }),
@@ -57,6 +64,13 @@ import Testing
     (.snrGamma, { $0.snrGamma = 0 }),
     (.guidanceScale, { $0.guidanceScale = .infinity }),
     (.lrWarmupSteps, { $0.lrWarmupSteps = -1 }),
+    (
+      .lrWarmupSteps,
+      {
+        $0.lrScheduler = .constantWithWarmup
+        $0.lrWarmupSteps = .max
+      }
+    ),
     (.lrWarmupSteps, { $0.lrWarmupSteps = 10 }),
     (
       .lrWarmupSteps,

@@ -42,6 +42,36 @@ import Testing
     #expect(try forecast { $0.trainBatchSize = 2 }.weights == base.weights)
   }
 
+  @Test func aRunThatDoesNotFitIsRefusedWithWhatWouldHelp() throws {
+    let folder = try ModelFolder(TrainingFixture.modelURL)
+    var configuration = fixture.configuration()
+    configuration.trainBatchSize = 4
+    func error(_ available: Int) -> TrainingMemoryError? {
+      #expect(throws: TrainingMemoryError.self) {
+        try TrainingMemory.requireFit(folder, configuration, available: available)
+      }
+    }
+    let whole = try TrainingMemory(folder, configuration).total
+    try TrainingMemory.requireFit(folder, configuration, available: whole)
+    #expect(error(whole - 1)?.remedy == ["--gradient_checkpointing"])
+    #expect(error(whole - 1)?.needed == whole)
+    var smaller = configuration
+    smaller.gradientCheckpointing = true
+    let recomputed = try TrainingMemory(folder, smaller).total
+    #expect(error(recomputed - 1)?.remedy == ["--gradient_checkpointing", "--train_batch_size 1"])
+    #expect(error(1)?.remedy == [])
+    #expect(error(1)?.description.contains("too large for this machine") == true)
+  }
+
+  @Test func freeMemoryIsWhatTheSystemSays() throws {
+    let text = "MemTotal:       24000000 kB\nMemFree:          100000 kB\nMemAvailable:   22000000 kB\n"
+    #expect(TrainingMemory.available(meminfo: text) == 22_000_000 * 1024)
+    #expect(TrainingMemory.available(meminfo: "MemTotal: 1 kB") == nil)
+    #expect(TrainingMemory.available(on: NullBackend()) == nil)
+    let available = try #require(TrainingMemory.available(on: fixture.backend))
+    #expect(available > 1 << 20)
+  }
+
   /// A step of Stable Diffusion 1.5 at its own size, AdamW's moments included, takes less than 24 GB.
   @Test func aFullSizeStepFits() throws {
     let folder = try ModelFolder(Fixtures.folder.appending(path: "configs/sd15", directoryHint: .isDirectory))

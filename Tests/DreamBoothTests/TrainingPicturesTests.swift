@@ -1,8 +1,9 @@
-import DreamBooth
 import Foundation
 import Images
 import TestSupport
 import Testing
+
+@testable import DreamBooth
 
 @Suite struct TrainingPicturesTests {
   private let folder: TemporaryFolder

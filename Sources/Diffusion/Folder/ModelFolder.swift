@@ -157,17 +157,19 @@ extension ModelFolder {
   }
 
   /// Builds the UNet under a scope.
-  func makeUNet(_ scope: Scope) throws -> UNet2DConditionModel {
+  package func makeUNet(_ scope: Scope) throws -> UNet2DConditionModel {
     try UNet2DConditionModel(
       scope, unetConfiguration,
       timestepCount: schedulerConfiguration.trainTimestepCount ?? UNet2DConditionModel.standardTimestepCount)
   }
 
   /// Builds the text encoder under a scope.
-  func makeTextEncoder(_ scope: Scope) throws -> TextEncoder { try TextEncoder(scope, textConfiguration) }
+  package func makeTextEncoder(_ scope: Scope) throws -> TextEncoder { try TextEncoder(scope, textConfiguration) }
 
   /// Builds the autoencoder under a scope.
-  func makeAutoencoder(_ scope: Scope) throws -> AutoencoderKL { try AutoencoderKL(scope, autoencoderConfiguration) }
+  package func makeAutoencoder(_ scope: Scope) throws -> AutoencoderKL {
+    try AutoencoderKL(scope, autoencoderConfiguration)
+  }
 }
 
 extension URL {

@@ -57,7 +57,7 @@ struct ModelFolderContents {
   var weights: [ModelPart: () throws -> [SafetensorsItem]]
 
   /// The files of a tokenizer.
-  private static let tokenizerFiles = [
+  static let tokenizerFiles = [
     "vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
   ]
 

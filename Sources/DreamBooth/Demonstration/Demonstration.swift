@@ -16,8 +16,9 @@ public struct Demonstration {
     public var total = 0.0
     /// The optimiser steps.
     public var steps = 0
-    /// The mean loss of the last tenth of the steps.
-    public var finalLoss: Float = 0
+    /// The mean loss of the last tenth of the steps, as far as they were taken since the last interruption; `nil` where
+    /// none was.
+    public var finalLoss: Float?
   }
 
   /// How a demonstration ended.
@@ -58,7 +59,7 @@ public struct Demonstration {
     self.observer = observer
   }
 
-  /// Carries the demonstration out.
+  /// Carries the demonstration out; one that was interrupted goes on from the last checkpoint of its training.
   ///
   /// - Throws: what is wrong with the model, the photos or the disk.
   public func run() throws -> Outcome {
@@ -70,8 +71,9 @@ public struct Demonstration {
     let before = try measure(&report.before) {
       try draw(plan.subjectPrompts, "Drawing before", pipeline, scheduler)
     }
+    guard let before else { return .stopped }
 
-    let configuration = plan.configuration(model: model, photos: photos, output: output)
+    let configuration = try plan.configuration(model: model, photos: photos, output: output)
     let isComplete = try measure(&report.classImages) {
       try classImages(configuration).generate(with: pipeline, scheduler: scheduler, stop: stop) { done, total in
         observer(.progressed("Generating class pictures", done: done, of: total))
@@ -85,18 +87,22 @@ public struct Demonstration {
       observer(event)
     }
     guard case .finished(let folder) = try measure(&report.training, trainer.run) else { return .stopped }
-    report.steps = losses.count
-    report.finalLoss = mean(losses.suffix(max(losses.count / 10, 1)))
+    report.steps = plan.steps
+    let last = losses.suffix(max(plan.steps / 10, 1))
+    report.finalLoss = last.isEmpty ? nil : last.reduce(0, +) / Float(last.count)
 
     let trained = try TextToImage(ModelFolder(folder), on: backend)
-    let (after, kept) = try measure(&report.after) {
-      (
-        try draw(plan.subjectPrompts, "Drawing after", trained, scheduler),
-        try draw(plan.classPrompts, "Drawing the class", trained, scheduler)
-      )
+    let drawn = try measure(&report.after) {
+      try draw(plan.subjectPrompts, "Drawing after", trained, scheduler).flatMap { after in
+        try draw(plan.classPrompts, "Drawing the class", trained, scheduler).map { (after, $0) }
+      }
     }
+    guard let (after, kept) = drawn else { return .stopped }
     report.total = Date().timeIntervalSince(start)
-    return try write(rows: [try examples(), before, after, kept], report)
+    let outcome = try write(rows: [try examples(), before, after, kept], report)
+    // They were for going on after an interruption; the next demonstration is to begin anew.
+    try CheckpointFolder(folder).keep(0, upTo: plan.steps)
+    return outcome
   }
 
   private func classImages(_ configuration: TrainingConfiguration) -> ClassImages {
@@ -105,19 +111,19 @@ public struct Demonstration {
       seed: plan.seed)
   }
 
-  /// One picture of each prompt. Pictures in the same place of two rows begin from the same noise.
+  /// One picture of each prompt, or `nil` after a stop was asked for. Pictures in the same place of two rows begin from the same noise.
   private func draw(
     _ prompts: [String], _ what: String, _ pipeline: TextToImage, _ scheduler: any Scheduler
-  ) throws -> [Image] {
+  ) throws -> [Image]? {
     var request = TextToImageRequest(prompts: prompts)
     request.steps = plan.inferenceSteps
     request.guidanceScale = plan.guidanceScale
     request.height = plan.resolution
     request.width = plan.resolution
     request.seeds = prompts.indices.map { plan.seed &+ UInt64($0) }
-    return try pipeline(request, scheduler: scheduler) { progress in
+    return try pipeline.pictures(request, scheduler, unless: stop) { progress in
       observer(.progressed(what, done: progress.step, of: progress.stepCount))
-    }.images()
+    }
   }
 
   /// The photos as the training sees them.
@@ -146,9 +152,5 @@ public struct Demonstration {
     let start = Date()
     defer { seconds = Date().timeIntervalSince(start) }
     return try body()
-  }
-
-  private func mean(_ values: some Collection<Float>) -> Float {
-    values.isEmpty ? 0 : values.reduce(0, +) / Float(values.count)
   }
 }

@@ -34,21 +34,36 @@ public struct DemonstrationPlan: Sendable, Codable {
 
   /// Where the class pictures go, inside the output folder.
   static let classFolder = "class-images"
+  /// Where the trained model goes, inside the output folder.
+  static let modelFolder = "model"
 
   /// Reads a plan.
   ///
-  /// - Throws: when the file is missing or lacks an entry.
+  /// - Throws: `DemonstrationPlanError`, or `FileError` where the file cannot be read.
   public init(contentsOf url: URL) throws {
+    let path = url.path(percentEncoded: false)
+    let text: Data
+    do {
+      text = try Data(contentsOf: url)
+    } catch {
+      throw FileError(path: path, action: .read, underlying: error)
+    }
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
-    self = try decoder.decode(DemonstrationPlan.self, from: Data(contentsOf: url))
+    do {
+      self = try decoder.decode(DemonstrationPlan.self, from: text)
+    } catch let error as DecodingError {
+      throw DemonstrationPlanError(path: path, reason: error.reason)
+    }
   }
 
-  /// The options of the training run.
-  func configuration(model: URL, photos: URL, output: URL) -> TrainingConfiguration {
+  /// The options of the training run; one that was interrupted goes on from its last checkpoint.
+  func configuration(model: URL, photos: URL, output: URL) throws -> TrainingConfiguration {
+    let trained = output.appending(path: Self.modelFolder)
     var configuration = TrainingConfiguration(
       pretrainedModelNameOrPath: model.path(percentEncoded: false), instanceDataDir: photos.path(percentEncoded: false),
-      instancePrompt: instancePrompt, outputDir: output.appending(path: "model").path(percentEncoded: false))
+      instancePrompt: instancePrompt, outputDir: trained.path(percentEncoded: false))
+    configuration.resumeFromCheckpoint = try CheckpointFolder(trained).steps().isEmpty ? nil : "latest"
     configuration.seed = seed
     configuration.resolution = resolution
     configuration.withPriorPreservation = true
@@ -66,4 +81,15 @@ public struct DemonstrationPlan: Sendable, Codable {
     configuration.lrScheduler = .cosine
     return configuration
   }
+}
+
+/// A `demo.json` that is no plan.
+public struct DemonstrationPlanError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// The file.
+  public let path: String
+  /// What is wrong with it.
+  public let reason: String
+
+  /// One sentence that says what to do.
+  public var description: String { "\(path) is no plan of a demonstration (\(reason)); restore the project's own" }
 }

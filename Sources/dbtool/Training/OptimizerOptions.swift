@@ -58,7 +58,11 @@ struct OptimizerOptions: ParsableArguments {
   @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Shift each channel of the noise a little.")
   var offsetNoise = false
 
-  @Option(help: "The gamma of min-SNR loss weights, usually 5.")
+  @Option(
+    help: """
+      The gamma of min-SNR loss weights, usually 5. They are the paper's, for photos and class pictures alike; diffusers \
+      weighs photos alone, and otherwise for models that predict velocity.
+      """)
   var snrGamma: Double?
 
   func apply(to configuration: inout TrainingConfiguration) {
