@@ -37,7 +37,7 @@ extension RunState {
     .pretrainedModelNameOrPath, .instanceDataDir, .classDataDir, .outputDir, .numClassImages, .sampleBatchSize,
     .classInferenceSteps, .gradientCheckpointing, .checkpointingSteps,
     .checkpointsTotalLimit, .resumeFromCheckpoint, .validationPrompt, .numValidationImages, .validationSteps,
-    .validationInferenceSteps, .guidanceScale,
+    .validationInferenceSteps, .scheduler, .guidanceScale,
   ]
 
   /// Those that decide how far a run goes, on which some learning rate curves depend from the first step on.

@@ -61,7 +61,9 @@ public struct Trainer {
     try TrainingModel.requireReplaceable(output)
     let model = try TrainingModel(folder, trainTextEncoder: configuration.trainTextEncoder, on: backend)
     // A sampler that is not ours should be found out before the first step and not at the first sample.
-    let scheduler = try configuration.validationPrompt.map { _ in try model.makeScheduler() }
+    let scheduler = try configuration.validationPrompt.map { _ in
+      try model.makeScheduler(named: configuration.scheduler)
+    }
 
     let preparation = TrainingPreparation(
       configuration: configuration, model: model, seed: seed, observer: observer)

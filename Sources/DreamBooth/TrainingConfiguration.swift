@@ -107,6 +107,8 @@ public struct TrainingConfiguration: Sendable, Hashable, Codable {
   public var validationSteps = 100
   /// The denoising steps of such a picture.
   public var validationInferenceSteps = 25
+  /// The sampler of class pictures and samples; the model's own where left out.
+  public var scheduler: SamplerName?
   /// The strength of classifier-free guidance for class pictures and samples.
   public var guidanceScale: Float = 7.5
 
@@ -162,6 +164,7 @@ public struct TrainingConfiguration: Sendable, Hashable, Codable {
     case numValidationImages = "num_validation_images"
     case validationSteps = "validation_steps"
     case validationInferenceSteps = "validation_inference_steps"
+    case scheduler
     case guidanceScale = "guidance_scale"
   }
 }
@@ -192,3 +195,5 @@ extension TrainingConfiguration {
       power: lrPower)
   }
 }
+
+extension SamplerName: Codable {}

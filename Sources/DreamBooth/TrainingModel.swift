@@ -40,11 +40,11 @@ public struct TrainingModel {
     }
   }
 
-  /// The sampler that the model's folder names.
+  /// The named sampler, or the one that the model's folder names.
   ///
   /// - Throws: `SchedulerError` where it is none of ours.
-  public func makeScheduler() throws(SchedulerError) -> any Scheduler {
-    try folder.schedulerConfiguration.makeScheduler()
+  func makeScheduler(named name: SamplerName?) throws(SchedulerError) -> any Scheduler {
+    try folder.schedulerConfiguration.makeScheduler(named: name)
   }
 
   /// The number of timesteps of the noise schedule.

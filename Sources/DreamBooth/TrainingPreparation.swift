@@ -29,7 +29,8 @@ struct TrainingPreparation {
     guard try !images.missing().isEmpty else { return true }
     let task = "Generating class pictures"
     observer(.began(task))
-    return try images.generate(with: model.pipeline, scheduler: model.makeScheduler(), stop: stop) { done, total in
+    let scheduler = try model.makeScheduler(named: configuration.scheduler)
+    return try images.generate(with: model.pipeline, scheduler: scheduler, stop: stop) { done, total in
       observer(.progressed(task, done: done, of: total))
     }
   }

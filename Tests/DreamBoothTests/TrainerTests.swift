@@ -64,6 +64,7 @@ import Testing
     configuration.validationPrompt = "a photo of sks dog on the beach"
     configuration.validationSteps = 2
     configuration.numValidationImages = 2
+    configuration.scheduler = .ddim
     configuration.validationInferenceSteps = 2
     var sampled: [[URL]] = []
     try fixture.run(configuration) { event in
@@ -81,7 +82,7 @@ import Testing
     request.seeds = [12]
     let model = try ModelFolder(folder("output"))
     let pipeline = try TextToImage(model, on: fixture.backend)
-    let pictures = try pipeline(request, scheduler: model.schedulerConfiguration.makeScheduler())
+    let pictures = try pipeline(request, scheduler: DDIMScheduler(model.schedulerConfiguration))
     let sample = try Image(contentsOf: sampled[1][1])
     #expect(pictures.bytes() == sample.pixels)
   }

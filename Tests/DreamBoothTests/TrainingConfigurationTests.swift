@@ -116,6 +116,7 @@ import Testing
     configuration.checkpointsTotalLimit = 2
     configuration.resumeFromCheckpoint = "latest"
     configuration.validationPrompt = "a dog on the moon"
+    configuration.scheduler = .ddim
     let data = try JSONEncoder().encode(configuration)
     let stored = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
     #expect(Set(stored.keys) == Set(TrainingConfiguration.CodingKeys.allCases.map(\.rawValue)))

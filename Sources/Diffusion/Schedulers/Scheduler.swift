@@ -34,10 +34,24 @@ extension Scheduler {
   public var initialNoiseSigma: Float { 1 }
 }
 
+/// The samplers by the names that people use.
+public enum SamplerName: String, Sendable, CaseIterable {
+  case ddim, ddpm, pndm
+}
+
 extension SchedulerConfig {
-  /// The sampler that the configuration names.
-  public func makeScheduler() throws(SchedulerError) -> any Scheduler {
-    switch className {
+  /// The sampler of the given name with this configuration's schedule; the one that the configuration names if there is
+  /// no name.
+  ///
+  /// - Throws: `SchedulerError` where the sampler is none of ours or cannot do what the configuration asks for.
+  public func makeScheduler(named name: SamplerName? = nil) throws(SchedulerError) -> any Scheduler {
+    switch name {
+    case .ddpm: return DDPMScheduler(self)
+    case .ddim: return DDIMScheduler(self)
+    case .pndm: return try PNDMScheduler(self)
+    case nil: break
+    }
+    return switch className {
     case "DDPMScheduler": DDPMScheduler(self)
     case "DDIMScheduler": DDIMScheduler(self)
     case "PNDMScheduler": try PNDMScheduler(self)

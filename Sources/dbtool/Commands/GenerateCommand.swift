@@ -124,21 +124,6 @@ struct GenerateCommand: ParsableCommand {
   }
 }
 
-/// The samplers by the names that people use.
-enum SamplerName: String, CaseIterable, ExpressibleByArgument {
-  case ddim, ddpm, pndm
-
+extension SamplerName: ExpressibleByArgument {
   static let list = allCases.map(\.rawValue).joined(separator: ", ")
-}
-
-extension SchedulerConfig {
-  /// The named sampler with this schedule; the configuration's own if there is no name.
-  func makeScheduler(named name: SamplerName?) throws -> any Scheduler {
-    switch name {
-    case nil: try makeScheduler()
-    case .ddim: DDIMScheduler(self)
-    case .ddpm: DDPMScheduler(self)
-    case .pndm: try PNDMScheduler(self)
-    }
-  }
 }

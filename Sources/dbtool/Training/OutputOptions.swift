@@ -24,6 +24,9 @@ struct OutputOptions: ParsableArguments {
   @Option(help: "The denoising steps of a sample picture. (default: 25)")
   var validationInferenceSteps: Int?
 
+  @Option(help: "The sampler of class and sample pictures: \(SamplerName.list); the model's own where left out.")
+  var scheduler: SamplerName?
+
   @Option(help: "The guidance for class and sample pictures. (default: 7.5)")
   var guidanceScale: Float?
 
@@ -31,6 +34,7 @@ struct OutputOptions: ParsableArguments {
     configuration.checkpointsTotalLimit = checkpointsTotalLimit
     configuration.resumeFromCheckpoint = resumeFromCheckpoint
     configuration.validationPrompt = validationPrompt
+    configuration.scheduler = scheduler
     checkpointingSteps.map { configuration.checkpointingSteps = $0 }
     numValidationImages.map { configuration.numValidationImages = $0 }
     validationSteps.map { configuration.validationSteps = $0 }

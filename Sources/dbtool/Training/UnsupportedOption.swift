@@ -37,7 +37,7 @@ struct UnsupportedOption {
     UnsupportedOption("push-to-hub", idle: nil, "the model stays on this machine"),
     UnsupportedOption("hub-token", "the model stays on this machine"),
     UnsupportedOption("hub-model-id", "the model stays on this machine"),
-    UnsupportedOption("validation-scheduler", "sample pictures use the sampler that the model's folder names"),
+    UnsupportedOption("validation-scheduler", "--scheduler chooses the sampler of class and sample pictures"),
     UnsupportedOption("validation-images", "sample pictures start from --validation-prompt alone"),
     UnsupportedOption("class-labels-conditioning", "models take text alone"),
     UnsupportedOption("rank", "the networks are trained as a whole, without LoRA"),
