@@ -28,7 +28,7 @@ let package = Package(
     .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
     .target(name: "Tensor", dependencies: ["CLinux", "COpenBLAS"], swiftSettings: vectorised),
     .target(name: "Autograd", dependencies: ["Tensor"], swiftSettings: safe),
-    .target(name: "Diffusion", dependencies: ["Autograd"], swiftSettings: safe),
+    .target(name: "Diffusion", dependencies: ["Autograd", "Images"], swiftSettings: safe),
     .target(name: "Images", dependencies: ["Tensor", "CPNG", "CJPEG"], swiftSettings: plain),
     .target(
       name: "DreamBooth",

@@ -15,14 +15,3 @@ extension TextToImage {
     }
   }
 }
-
-extension GeneratedPictures {
-  /// The pictures one by one.
-  public func images() -> [Image] {
-    (0..<pixels.shape[0]).map { index in
-      Image(
-        width: pixels.shape[2], height: pixels.shape[1], normalized: pixels.rows(index..<index + 1).floats(),
-        layout: .interleaved)
-    }
-  }
-}

@@ -70,8 +70,3 @@ struct LatentSource: Sendable {
     }
   }
 }
-
-extension LatentDistribution {
-  /// The standard deviations, shaped like `mean`.
-  var standardDeviation: Tensor { logVariance.affine(scale: 0.5).unary(.exp) }
-}

@@ -71,6 +71,9 @@ extension Bounded {
   /// The opposite, exact.
   public static prefix func - (a: Bounded) -> Bounded { Bounded(-a.value, error: a.error) }
 
+  /// The smaller of two numbers.
+  public static func minimum(_ a: Bounded, _ b: Bounded) -> Bounded { a.value <= b.value ? a : b }
+
   /// The larger of two numbers.
   public static func maximum(_ a: Bounded, _ b: Bounded) -> Bounded { a.value >= b.value ? a : b }
 }
@@ -125,12 +128,6 @@ extension Bounded {
   public func logarithm() -> Bounded {
     Bounded(rounding: Foundation.log(value), inherited: error / value, units: Bounded.functionUnits)
   }
-
-  /// sin x. Near its zeros the error is relative to the amplitude.
-  public func sine() -> Bounded { Bounded(Foundation.sin(value), error: error + Bounded.functionUnits) }
-
-  /// cos x. Near its zeros the error is relative to the amplitude.
-  public func cosine() -> Bounded { Bounded(Foundation.cos(value), error: error + Bounded.functionUnits) }
 
   /// The error function, whose slope is at most 2/√π.
   public func errorFunction() -> Bounded {

@@ -25,7 +25,7 @@ public struct Destination: Sendable {
 
 /// Functions of one number.
 public enum UnaryOperation: String, Sendable, CaseIterable {
-  case negate, square, squareRoot, reciprocal, exp, log, sin, cos, sigmoid
+  case squareRoot, exp
   /// x · sigmoid(x).
   case silu
   /// x · Φ(x) with the exact error function (PyTorch's default).
@@ -37,6 +37,8 @@ public enum UnaryOperation: String, Sendable, CaseIterable {
 /// Functions of two numbers.
 public enum BinaryOperation: String, Sendable, CaseIterable {
   case add, subtract, multiply, divide
+  /// The smaller and the larger of two numbers; NaN where the first is NaN.
+  case minimum, maximum
   /// Derivatives of the activations: the first operand is the activation's input, the second the incoming gradient.
   case siluBackward, geluBackward, quickGELUBackward
 }

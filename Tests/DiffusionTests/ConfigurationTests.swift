@@ -135,11 +135,10 @@ import Testing
     #expect(known.unetConfiguration == published.unetConfiguration)
     #expect(known.textConfiguration == published.textConfiguration)
     #expect(known.autoencoderConfiguration == published.autoencoderConfiguration)
-    var (one, other) = (known.schedulerConfiguration, published.schedulerConfiguration)
-    (one.diffusersVersion, other.diffusersVersion) = (nil, nil)
+    var other = published.schedulerConfiguration
     // What 1.5's file leaves out is the default of its class.
     other.predictionType = other.predictionType ?? .epsilon
-    #expect(one == other)
+    #expect(known.schedulerConfiguration == other)
   }
 
   @Test func theByteTokenizerHasCLIPsIds() throws {

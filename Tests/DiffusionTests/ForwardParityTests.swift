@@ -36,7 +36,7 @@ import Testing
       try TimeEmbedding(
         scope["time_embedding"], configuration.blockChannels[0],
         width: UNet2DConditionModel.timeChannels(configuration),
-        timesteps: UNet2DConditionModel.standardTimestepCount, cosineFirst: configuration.cosineFirst,
+        timesteps: SchedulerConfig.standardTimestepCount, cosineFirst: configuration.cosineFirst,
         frequencyShift: configuration.frequencyShift)
     }
     let found = embedding(try golden.indices("time.timesteps", on: device)).value

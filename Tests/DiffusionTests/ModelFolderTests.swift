@@ -66,11 +66,26 @@ import Testing
     #expect(found.description.contains("text_encoder_2"))
   }
 
-  @Test func partsThatDoNotFitTogetherAreRefused() throws {
+  /// An option of a part, and what the message must say of it.
+  @Test(arguments: [
+    ("unet/config.json", "cross_attention_dim", 24, "24 numbers, the text encoder's have 16"),
+    ("unet/config.json", "in_channels", 9, "takes 9 channels, latents have 4"),
+    ("unet/config.json", "out_channels", 8, "predicts 8 channels, latents have 4"),
+    ("vae/config.json", "latent_channels", 16, "latents have 16"),
+    ("vae/config.json", "in_channels", 1, "takes 1 and gives 3 channels"),
+    ("vae/config.json", "out_channels", 4, "takes 3 and gives 4 channels"),
+  ])
+  func partsThatDoNotFitTogetherAreRefused(
+    _ file: String, _ option: String, _ value: Int, _ words: String
+  ) throws {
     let model = try EditableModel()
-    try model.edit("unet/config.json", ["cross_attention_dim": 24])
+    try model.edit(file, [option: .number(Double(value))])
     let found = try #require(error { _ = try model.open() })
-    #expect(found.description.contains("24") && found.description.contains("16"))
+    guard case .mismatch = found else {
+      Issue.record("\(found)")
+      return
+    }
+    #expect(found.description.contains(words), "\(found)")
   }
 
   @Test func aModelThatTakesMoreThanLatentsIsRefused() throws {
@@ -181,5 +196,20 @@ import Testing
     try model.edit("text_encoder/config.json", ["vocab_size": 600])
     let found = try #require(error { _ = try model.open().loadTokenizer() })
     #expect(found.description.contains("600"))
+  }
+
+  @Test(arguments: ["cls", "sep"])
+  func aFrameOutsideTheTextEncodersVocabularyIsRefused(_ mark: String) throws {
+    let model = try EditableModel()
+    let known = try model.open().loadTokenizer()
+    var frame: [String: JSONValue] = [
+      "type": "RobertaProcessing", "cls": ["<|startoftext|>", .number(Double(known.beginID))],
+      "sep": ["<|endoftext|>", .number(Double(known.endID))],
+    ]
+    frame[mark] = ["<|mark|>", 70_000]
+    try known.save(to: model.file("tokenizer"))
+    try model.edit("tokenizer/tokenizer.json", ["post_processor": .object(frame)])
+    let found = try #require(error { _ = try model.open().loadTokenizer() })
+    #expect(found.description.contains("the tokenizer has 70001 ids"), "\(found)")
   }
 }

@@ -1,5 +1,4 @@
 import Foundation
-import Images
 import TestSupport
 import Testing
 
@@ -31,10 +30,8 @@ import Testing
   private let device = Device.cpu.backend
 
   private func scheduler(_ name: String, _ folder: ModelFolder) throws -> any Scheduler {
-    switch name {
-    case "ddim": DDIMScheduler(folder.schedulerConfiguration)
-    default: try PNDMScheduler(folder.schedulerConfiguration)
-    }
+    let sampler = try #require(SamplerName(rawValue: name))
+    return try folder.schedulerConfiguration.makeScheduler(named: sampler)
   }
 
   @Test(arguments: ["tiny-sd1", "tiny-sd21"], ["ddim", "pndm"])
@@ -70,7 +67,7 @@ import Testing
     let decodedError = try golden.relativeError(of: pictures.pixels.channelsFirst(), "decoded")
     #expect(decodedError <= Tolerance.sampledLatents)
     let bytes = try golden.withBytes("image") { Array($0) }
-    #expect(largestDifference(pictures.bytes(), bytes) <= Tolerance.pixelLevels)
+    #expect(largestDifference(pictures.images().flatMap(\.pixels), bytes) <= Tolerance.pixelLevels)
   }
 
   @Test(arguments: ["tiny-sd1-42", "toy-world-42"])
@@ -92,7 +89,7 @@ import Testing
     #expect(error <= Tolerance.sampledLatents)
     let expected = try Image(contentsOf: Fixtures.folder.appending(path: "goldens/pictures/\(name).png"))
     #expect((expected.height, expected.width) == (picture.height, picture.width))
-    #expect(largestDifference(found.bytes(), expected.pixels) <= Tolerance.pixelLevels)
+    #expect(largestDifference(found.images()[0].pixels, expected.pixels) <= Tolerance.pixelLevels)
   }
 
   private func largestDifference(_ found: [UInt8], _ expected: [UInt8]) -> Int {

@@ -7,15 +7,25 @@ import Testing
 
 /// Walks of diffusers' samplers; see Fixtures/schedulers.py.
 private struct SchedulerGolden: Decodable {
-  struct Case: Decodable {
+  /// A scheduler's configuration inside another file.
+  struct Settings: Decodable {
     var config: SchedulerConfig
+
+    init(from decoder: any Decoder) throws {
+      let members = try [String: JSONValue](from: decoder)
+      config = try SchedulerConfig(json: JSONEncoder().encode(members), file: "schedulers.json")
+    }
+  }
+
+  struct Case: Decodable {
+    var settings: Settings
     var count: Int
     var eta: Float?
-    var usesClippedModelOutput: Bool?
+    var config: SchedulerConfig { settings.config }
 
     enum CodingKeys: String, CodingKey {
-      case config, count, eta
-      case usesClippedModelOutput = "use_clipped_model_output"
+      case settings = "config"
+      case count, eta
     }
 
     /// The sampler with the settings of this case.
@@ -23,12 +33,11 @@ private struct SchedulerGolden: Decodable {
       guard config.className == "DDIMScheduler" else { return try config.makeScheduler() }
       var scheduler = DDIMScheduler(config)
       scheduler.eta = eta ?? 0
-      scheduler.usesClippedModelOutput = usesClippedModelOutput ?? false
       return scheduler
     }
   }
 
-  var schedules: [String: SchedulerConfig]
+  var schedules: [String: Settings]
   var cases: [String: Case]
 
   static func read() throws -> SchedulerGolden {
@@ -60,7 +69,7 @@ private struct FakeModel {
 @Suite struct SchedulerTests {
   @Test func schedulesAreThoseOfDiffusers() throws {
     let golden = try Fixtures.golden("schedulers")
-    let schedules = try SchedulerGolden.read().schedules
+    let schedules = try SchedulerGolden.read().schedules.mapValues(\.config)
     #expect(schedules.count == 6)
     for (name, config) in schedules {
       let schedule = NoiseSchedule(config)
@@ -130,10 +139,44 @@ private struct FakeModel {
     }
   }
 
+  /// Where numpy's rounding would give one timestep too many there is none, unlike in diffusers.
+  @Test(arguments: TimestepSpacing.allCases)
+  func everyStepCountGivesTimestepsOfTheSchedule(_ spacing: TimestepSpacing) throws {
+    var config = SchedulerConfig()
+    config.timestepSpacing = spacing
+    var (ddim, prk) = (DDIMScheduler(config), try PNDMScheduler(config))
+    config.skipPRKSteps = true
+    var plms = try PNDMScheduler(config)
+    for count in 1...1000 {
+      try ddim.setTimesteps(count)
+      let steps = ddim.timesteps
+      #expect(steps.count == count && zip(steps, steps.dropFirst()).allSatisfy(>), "\(count)")
+      try plms.setTimesteps(count)
+      #expect(plms.timesteps.count == (count > 1 ? count + 1 : 1), "\(count)")
+      if count >= 4 { try prk.setTimesteps(count) }
+      #expect((steps + plms.timesteps + prk.timesteps).allSatisfy { (0..<1000).contains($0) }, "\(count)")
+    }
+  }
+
+  @Test(arguments: SamplerName.allCases, [61, 103, 1000])
+  func walksWhoseRatioIsRoundedEnd(_ name: SamplerName, _ count: Int) throws {
+    var config = SchedulerConfig()
+    (config.timestepSpacing, config.skipPRKSteps) = (.trailing, true)
+    var scheduler = try config.makeScheduler(named: name)
+    try scheduler.setTimesteps(count)
+    #expect(scheduler.timesteps.last == Int((1000 / Double(count)).rounded(.toNearestOrEven)) - 1)
+    let model = FakeModel()
+    var sample = model.wave(1)
+    for timestep in scheduler.timesteps {
+      sample = scheduler.step(sample * 0.5, timestep: timestep, sample: sample) { _ in model.wave(2) }
+    }
+    #expect(sample.floats().allSatisfy { $0.isFinite })
+  }
+
   @Test(arguments: ["scaled_linear", "zero_snr"])
   func noiseIsAddedAsInDiffusers(_ name: String) throws {
     let golden = try Fixtures.golden("schedulers")
-    let config = try #require(try SchedulerGolden.read().schedules[name])
+    let config = try #require(try SchedulerGolden.read().schedules[name]?.config)
     let backend = CPUBackend(threads: 1)
     let coefficients = NoiseCoefficients(NoiseSchedule(config), on: backend)
     func tensor(_ name: String) throws -> Tensor { Tensor(try golden.floats(name), [8, 3, 4, 5], on: backend) }
@@ -150,15 +193,15 @@ private struct FakeModel {
     #expect(coefficients.target(.velocity, sample, noise, timesteps: timesteps).array() == velocity.array(Float.self))
   }
 
-  @Test func signalToNoiseRatiosAreStableDiffusions() {
-    let schedule = NoiseSchedule(.stableDiffusion())
+  @Test func signalToNoiseRatiosAreStableDiffusions() throws {
+    let schedule = NoiseSchedule(try Fixtures.stableDiffusionSchedule())
     #expect(abs(schedule.signalToNoiseRatio(0) - 1175.44) < 0.01)
     #expect(abs(schedule.signalToNoiseRatio(999) - 0.00468) < 0.00001)
   }
 
   @Test func aWalkForgetsTheOneBefore() throws {
     let model = FakeModel()
-    var scheduler = try PNDMScheduler(.stableDiffusion())
+    var scheduler = try PNDMScheduler(Fixtures.stableDiffusionSchedule())
     func walk() throws -> [Float] {
       try scheduler.setTimesteps(6)
       var sample = model.wave(1)
@@ -171,10 +214,10 @@ private struct FakeModel {
   }
 
   @Test func impossibleStepCountsAreRefused() throws {
-    var ddim = DDIMScheduler(.stableDiffusion())
+    var ddim = DDIMScheduler(try Fixtures.stableDiffusionSchedule())
     for count in [-1, 0, 1000, 1001] { #expect(throws: SchedulerError.self) { try ddim.setTimesteps(count) } }
     try ddim.setTimesteps(999)
-    var config = SchedulerConfig.stableDiffusion()
+    var config = try Fixtures.stableDiffusionSchedule()
     config.skipPRKSteps = false
     var pndm = try PNDMScheduler(config)
     #expect(throws: SchedulerError.self) { try pndm.setTimesteps(3) }

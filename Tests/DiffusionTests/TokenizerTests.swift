@@ -150,7 +150,8 @@ private func withFolder(_ files: [String: String] = [:], _ body: (URL) throws ->
     let tokenizer = try CLIPTokenizer(contentsOf: TokenizerGolden.folder("sd1"))
     try withFolder(["taken": "kept"]) { folder in
       let taken = folder.appending(path: "taken")
-      #expect(throws: TokenizerError.self) { try tokenizer.save(to: taken) }
+      let error = try #require(throws: FileError.self) { try tokenizer.save(to: taken) }
+      #expect(error.path == taken.path(percentEncoded: false))
       let kept = try String(contentsOf: taken, encoding: .utf8)
       #expect(kept == "kept")
     }

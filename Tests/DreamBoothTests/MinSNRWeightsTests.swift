@@ -5,7 +5,13 @@ import Testing
 
 @Suite struct MinSNRWeightsTests {
   private let backend = CPUBackend()
-  private let schedule = NoiseSchedule(SchedulerConfig.stableDiffusion())
+  private let config: SchedulerConfig
+  private let schedule: NoiseSchedule
+
+  init() throws {
+    config = try ModelFolder(Fixtures.configs("sd21")).schedulerConfiguration
+    schedule = NoiseSchedule(config)
+  }
 
   private func weights(_ prediction: PredictionType, _ timesteps: [Int32]) -> [Float] {
     let weights = MinSNRWeights(gamma: 5, schedule, prediction, on: backend)
@@ -23,7 +29,7 @@ import Testing
   }
 
   @Test func stayFiniteWhereNothingIsLeftOfThePicture() {
-    var config = SchedulerConfig.stableDiffusion(predicting: .velocity)
+    var config = config
     config.rescaleBetasZeroSNR = true
     let schedule = NoiseSchedule(config)
     #expect(schedule.signalToNoiseRatio(999) == 0)

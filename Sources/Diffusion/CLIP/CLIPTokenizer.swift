@@ -74,9 +74,11 @@ public struct CLIPTokenizer: Sendable {
     setAddedTokens(added)
   }
 
-  /// The number of ids: every id is below it.
+  /// The number of ids: every id that a text or the frame of a prompt can give is below it.
   public var vocabularyCount: Int {
-    1 + max(encoding.vocabulary.values.max() ?? -1, addedTokens.map(\.id).max() ?? -1)
+    let roles = [beginID, endID, paddingID, unknownID]
+    let ids = [encoding.vocabulary.values.max(), addedTokens.map(\.id).max(), roles.max()]
+    return 1 + (ids.compactMap(\.self).max() ?? -1)
   }
 
   /// The id of a token, given as it stands in the vocabulary.

@@ -40,7 +40,7 @@ public struct TextEncoder: Sendable {
   ///
   /// - Parameter ids: Int32 token ids, [batch, tokens].
   /// - Returns: one more than there are layers, each [batch, tokens, hiddenSize].
-  public func hiddenStates(_ ids: Tensor) -> [Variable] {
+  func hiddenStates(_ ids: Tensor) -> [Variable] {
     layers.reduce(into: [embedded(ids)]) { $0.append($1($0[$0.count - 1], checkpointing: false)) }
   }
 

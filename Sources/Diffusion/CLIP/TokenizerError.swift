@@ -1,6 +1,6 @@
 import Foundation
 
-/// Why a tokenizer could not be read, changed or written.
+/// Why a tokenizer could not be read or changed.
 public enum TokenizerError: Error, CustomStringConvertible, Equatable {
   /// The folder holds neither tokenizer.json nor vocab.json with merges.txt.
   case noVocabulary(folder: String)
@@ -16,8 +16,6 @@ public enum TokenizerError: Error, CustomStringConvertible, Equatable {
   case misplacedToken(token: String, declared: Int, actual: Int)
   /// A token to be added is empty or exists already.
   case cannotAdd(token: String)
-  /// A file could not be written.
-  case cannotWrite(file: String, reason: String)
 
   /// What is wrong and what to do about it.
   public var description: String {
@@ -36,8 +34,6 @@ public enum TokenizerError: Error, CustomStringConvertible, Equatable {
       "the added token '\(token)' is declared with id \(declared) but would get \(actual); the tokenizer files disagree"
     case .cannotAdd(let token):
       "cannot add the token '\(token)': it is empty or exists already; choose another word"
-    case .cannotWrite(let file, let reason):
-      "cannot write \(file): \(reason)"
     }
   }
 }

@@ -6,24 +6,17 @@ extension CLIPTokenizer {
   ///
   /// These are tokenizer.json (transformers 5), vocab.json and merges.txt (everybody else), and
   /// tokenizer_config.json with special_tokens_map.json. `folder` is made if need be.
-  public func save(to folder: URL) throws(TokenizerError) {
+  public func save(to folder: URL) throws(FileError) {
     do {
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     } catch {
-      throw .cannotWrite(file: folder.path, reason: error.localizedDescription)
+      throw FileError(path: folder.path(percentEncoded: false), action: .write, underlying: error)
     }
     for (name, text) in [
       ("vocab.json", vocabularyText + "\n"), ("merges.txt", mergesText), ("tokenizer.json", tokenizerText),
       ("tokenizer_config.json", configText), ("special_tokens_map.json", specialTokensText),
     ] {
-      let path = folder.appending(path: name).path
-      do {
-        var file = try AtomicFile(path: path)
-        try file.append(Array(text.utf8))
-        try file.commit()
-      } catch {
-        throw .cannotWrite(file: path, reason: "\(error)")
-      }
+      try AtomicFile.write(Array(text.utf8), to: folder.appending(path: name))
     }
   }
 

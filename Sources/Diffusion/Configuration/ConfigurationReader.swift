@@ -107,6 +107,66 @@ struct ConfigurationReader {
     return try elements.map { element throws(ConfigurationError) in try choice(element, option) }
   }
 
+  // MARK: - Options that may be left to somebody else
+
+  /// A whole number within `range`; `nil` where the option is absent or null.
+  mutating func integer(_ option: String, in range: ClosedRange<Int>) throws(ConfigurationError) -> Int? {
+    guard let value = take(option) else { return nil }
+    return try integer(value, option, range)
+  }
+
+  /// A finite number that is as `expected` says; `nil` where the option is absent or null.
+  mutating func number(
+    _ option: String, where isSensible: (Double) -> Bool, _ expected: String
+  ) throws(ConfigurationError) -> Double? {
+    guard let value = take(option) else { return nil }
+    guard case .number(let number) = value, number.isFinite, isSensible(number) else {
+      throw wrong(option, value, expected)
+    }
+    return number
+  }
+
+  /// A list of numbers within `range`; `nil` where the option is absent or null.
+  mutating func numbers(
+    _ option: String, in range: ClosedRange<Double>
+  ) throws(ConfigurationError) -> [Double]? {
+    guard let value = take(option) else { return nil }
+    let expected = "a list of numbers in \(range.lowerBound)...\(range.upperBound)"
+    guard case .array(let elements) = value else { throw wrong(option, value, expected) }
+    return try elements.map { element throws(ConfigurationError) in
+      guard case .number(let number) = element, range.contains(number) else { throw wrong(option, element, expected) }
+      return number
+    }
+  }
+
+  /// True or false; `nil` where the option is absent or null.
+  mutating func bool(_ option: String) throws(ConfigurationError) -> Bool? {
+    guard let value = take(option) else { return nil }
+    guard case .bool(let bool) = value else { throw wrong(option, value, "true or false") }
+    return bool
+  }
+
+  /// A text; `nil` where the option is absent or null.
+  mutating func string(_ option: String) throws(ConfigurationError) -> String? {
+    guard let value = take(option) else { return nil }
+    guard case .string(let string) = value else { throw wrong(option, value, "a name") }
+    return string
+  }
+
+  /// One of the names of an enumeration; `nil` where the option is absent or null.
+  mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(
+    _ option: String
+  ) throws(ConfigurationError) -> Choice? {
+    guard let value = take(option) else { return nil }
+    return try choice(value, option)
+  }
+
+  /// Takes an option out; `nil` where it is absent or null.
+  private mutating func take(_ option: String) -> JSONValue? {
+    let value = unread.removeValue(forKey: option)
+    return value == .null ? nil : value
+  }
+
   // MARK: - Options that are not read
 
   /// An option that may be absent or have one of the given values, and nothing else.

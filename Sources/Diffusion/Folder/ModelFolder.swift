@@ -24,7 +24,7 @@ public struct ModelFolder: Sendable {
 
   /// Opens a model's folder.
   ///
-  /// - Throws: `ModelFolderError`, `ConfigurationError` or `SchedulerError`, which name the file and what is wrong.
+  /// - Throws: `ModelFolderError` or `ConfigurationError`, which name the file and what is wrong.
   public init(_ url: URL) throws {
     guard url.isFolder else { throw ModelFolderError.notFolder(path: url.path(percentEncoded: false)) }
     var documents: [String: Data] = [:]
@@ -82,6 +82,10 @@ public struct ModelFolder: Sendable {
     }
     guard unetConfiguration.outputChannels == channels else {
       throw misfit("the UNet predicts \(unetConfiguration.outputChannels) channels, latents have \(channels)")
+    }
+    let (encoded, decoded) = (autoencoderConfiguration.inputChannels, autoencoderConfiguration.outputChannels)
+    guard encoded == 3, decoded == 3 else {
+      throw misfit("the autoencoder takes \(encoded) and gives \(decoded) channels, pictures have 3")
     }
   }
 }
@@ -160,7 +164,7 @@ extension ModelFolder {
   package func makeUNet(_ scope: Scope) throws -> UNet2DConditionModel {
     try UNet2DConditionModel(
       scope, unetConfiguration,
-      timestepCount: schedulerConfiguration.trainTimestepCount ?? UNet2DConditionModel.standardTimestepCount)
+      timestepCount: schedulerConfiguration.trainTimestepCount ?? SchedulerConfig.standardTimestepCount)
   }
 
   /// Builds the text encoder under a scope.

@@ -11,10 +11,12 @@ public struct GeneratedPictures: Sendable {
     self.pixels = pixels
   }
 
-  /// The pictures as bytes, row by row, red, green and blue side by side.
-  public func bytes() -> [UInt8] {
-    pixels.array(Float.self).map { value in
-      UInt8((min(max(value * 0.5 + 0.5, 0), 1) * 255).rounded(.toNearestOrEven))
+  /// The pictures one by one, with eight bits for each colour.
+  public func images() -> [Image] {
+    (0..<pixels.shape[0]).map { index in
+      Image(
+        width: pixels.shape[2], height: pixels.shape[1], normalized: pixels.rows(index..<index + 1).floats(),
+        layout: .interleaved)
     }
   }
 }

@@ -128,9 +128,6 @@ extension TextToImage {
   private func latentShape(_ request: TextToImageRequest) throws(TextToImageError) -> Shape {
     guard !request.prompts.isEmpty else { throw .noPrompts }
     let channels = autoencoder.configuration.latentChannels
-    guard unet.configuration.inputChannels == channels else {
-      throw .wrongChannels(unet: unet.configuration.inputChannels, latents: channels)
-    }
     let factor = autoencoder.configuration.downFactor
     func extent(_ side: String, _ pixels: Int?, _ trained: Int?) throws(TextToImageError) -> Int {
       guard let pixels else { return trained ?? Self.defaultLatentSide }

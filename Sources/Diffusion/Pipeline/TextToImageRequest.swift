@@ -51,8 +51,6 @@ public enum TextToImageError: Error, Equatable, CustomStringConvertible {
   case wrongLatents(found: Shape, expected: Shape)
   /// The strength of the guidance is infinite or not a number.
   case wrongGuidance(Float)
-  /// The UNet wants more channels than a latent has.
-  case wrongChannels(unet: Int, latents: Int)
 
   /// What is wrong and what to do about it.
   public var description: String {
@@ -65,8 +63,6 @@ public enum TextToImageError: Error, Equatable, CustomStringConvertible {
     case .wrongLatents(let found, let expected):
       "the latents to start from have shape \(found), but the pictures call for \(expected)"
     case .wrongGuidance(let scale): "the guidance scale is \(scale); it must be a number, usually from 1 to 20"
-    case .wrongChannels(let unet, let latents):
-      "the UNet takes \(unet) channels where a latent has \(latents); text alone is not enough for this model"
     }
   }
 }

@@ -11,9 +11,6 @@ public struct DDIMScheduler: Scheduler {
   /// How much noise a step adds: none with 0, as much as DDPM with 1.
   public var eta: Float = 0
 
-  /// Whether the noise is derived anew from the clipped sample, as in Glide.
-  public var usesClippedModelOutput = false
-
   private let config: SchedulerConfig
 
   /// The distance of two steps, in training timesteps.
@@ -42,14 +39,13 @@ public struct DDIMScheduler: Scheduler {
     let (signalScale, noiseScale) = (alphaBar.squareRoot(), betaBar.squareRoot())
 
     var original = predictionType.originalSample(modelOutput, sample: sample, alphaBar: alphaBar)
-    var predictedNoise: Tensor
+    let predictedNoise: Tensor
     switch predictionType {
     case .epsilon: predictedNoise = modelOutput
     case .velocity: predictedNoise = signalScale * modelOutput + noiseScale * sample
     case .sample: predictedNoise = (sample - signalScale * original).divided(by: noiseScale)
     }
-    if config.clipSample ?? true { original = original.clipped(to: config.clipSampleRange ?? 1) }
-    if usesClippedModelOutput { predictedNoise = (sample - signalScale * original).divided(by: noiseScale) }
+    if config.clipSample ?? true { original = original.clamped(to: config.clipRange) }
 
     let variance = (1 - previousAlphaBar) / betaBar * (1 - alphaBar / previousAlphaBar)
     let deviation = eta * variance.squareRoot()

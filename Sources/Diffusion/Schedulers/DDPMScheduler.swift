@@ -40,7 +40,7 @@ public struct DDPMScheduler: Scheduler {
     let beta = 1 - alpha
 
     var original = predictionType.originalSample(modelOutput, sample: sample, alphaBar: alphaBar)
-    if config.clipSample ?? true { original = original.clipped(to: config.clipSampleRange ?? 1) }
+    if config.clipSample ?? true { original = original.clamped(to: config.clipRange) }
     let originalScale = previousAlphaBar.squareRoot() * beta / betaBar
     let sampleScale = alpha.squareRoot() * previousBetaBar / betaBar
     let mean = originalScale * original + sampleScale * sample

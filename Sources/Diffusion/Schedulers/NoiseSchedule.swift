@@ -42,7 +42,7 @@ public struct NoiseSchedule: Sendable, Equatable {
   }
 
   private static func betas(_ config: SchedulerConfig) -> [Float] {
-    let count = config.trainTimestepCount ?? 1000
+    let count = config.trainTimestepCount ?? SchedulerConfig.standardTimestepCount
     let (start, end) = (config.betaStart ?? 0.0001, config.betaEnd ?? 0.02)
     switch config.betaSchedule ?? .linear {
     case .linear: return linspace(start, end, count)

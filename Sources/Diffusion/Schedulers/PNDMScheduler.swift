@@ -33,16 +33,15 @@ public struct PNDMScheduler: Scheduler {
   private var outputSum: Tensor?
 
   /// The sampler with diffusers' defaults for what `config` leaves out.
+  ///
+  /// - Throws: `SchedulerError.unsupported` where the model predicts the sample, or the last timestep is nothing but
+  ///   noise.
   public init(_ config: SchedulerConfig) throws(SchedulerError) {
     if config.predictionType == .sample {
-      throw .unsupported(
-        key: SchedulerConfig.CodingKeys.predictionType.rawValue, value: "'sample' with PNDMScheduler",
-        supported: "DDIMScheduler or DDPMScheduler")
+      throw .unsupported(scheduler: "PNDMScheduler", setting: "prediction_type: sample")
     }
     if config.rescaleBetasZeroSNR ?? false {
-      throw .unsupported(
-        key: SchedulerConfig.CodingKeys.rescaleBetasZeroSNR.rawValue, value: "true with PNDMScheduler",
-        supported: "DDIMScheduler or DDPMScheduler")
+      throw .unsupported(scheduler: "PNDMScheduler", setting: "rescale_betas_zero_snr: true")
     }
     self.config = config
     schedule = NoiseSchedule(config)

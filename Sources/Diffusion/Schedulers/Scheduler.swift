@@ -59,6 +59,9 @@ extension SchedulerConfig {
     }
   }
 
+  /// What clipped samples are moved into.
+  var clipRange: ClosedRange<Float> { -(clipSampleRange ?? 1)...(clipSampleRange ?? 1) }
+
   /// `count` timesteps of `total`, the latest first.
   func timesteps(_ count: Int, of total: Int) throws(SchedulerError) -> [Int] {
     guard count >= 1 else { throw .stepCount(count, reason: "there must be at least one") }
@@ -71,11 +74,11 @@ extension SchedulerConfig {
     case .leading:
       timesteps = (0..<count).reversed().map { $0 * (total / count) + (stepsOffset ?? 0) }
     case .trailing:
-      // As numpy.arange(total, 0, -ratio): its increment is the rounded difference of the first two values.
+      // As numpy.arange(total, 0, -ratio): its increment is the rounded difference of the first two values. Where
+      // total / ratio comes out above `count`, numpy goes on to one value more, which would be the timestep -1.
       let ratio = Double(total) / Double(count)
       let increment = (Double(total) - ratio) - Double(total)
-      let length = Int((Double(total) / ratio).rounded(.up))
-      timesteps = (0..<length).map { Int((Double(total) + Double($0) * increment).rounded(.toNearestOrEven)) - 1 }
+      timesteps = (0..<count).map { Int((Double(total) + Double($0) * increment).rounded(.toNearestOrEven)) - 1 }
     }
     guard timesteps[0] < total else {
       throw .stepCount(count, reason: "with steps_offset \(stepsOffset ?? 0) the first timestep is \(timesteps[0])")
@@ -88,12 +91,5 @@ extension Tensor {
   /// Every element divided by a number, rounded once.
   func divided(by divisor: Float) -> Tensor {
     self / Tensor([divisor], [1], on: backend)
-  }
-
-  /// Every element moved into [-limit, limit].
-  ///
-  /// Latent diffusion never clips, so this has no kernel: it goes by way of the host.
-  func clipped(to limit: Float) -> Tensor {
-    Tensor(floats().map { min(max($0, -limit), limit) }, shape, on: backend)
   }
 }

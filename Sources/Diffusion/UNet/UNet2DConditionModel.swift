@@ -12,14 +12,11 @@ public struct UNet2DConditionModel: Sendable {
   private let upBlocks: [UpBlock]
   private let normOut: GroupNorm
 
-  /// The timesteps of Stable Diffusion's noise schedule.
-  public static let standardTimestepCount = 1000
-
   /// Builds the network with its parameters from `scope`.
   ///
   /// - Parameter timestepCount: the number of timesteps of the noise schedule.
   public init(
-    _ scope: Scope, _ configuration: UNetConfiguration, timestepCount: Int = standardTimestepCount
+    _ scope: Scope, _ configuration: UNetConfiguration, timestepCount: Int = SchedulerConfig.standardTimestepCount
   ) throws {
     self.configuration = configuration
     self.timestepCount = timestepCount

@@ -51,20 +51,16 @@ public struct LatentDistribution: Sendable {
   /// The logarithms of the variances, [batch, height, width, latentChannels].
   public let logVariance: Tensor
 
-  /// Keeps the standard deviations between 3e-7 and 22026, as diffusers does.
+  /// What logarithms are clamped to, as in diffusers: standard deviations between 3e-7 and 22026.
   private static let range: ClosedRange<Float> = -30...20
 
   /// Splits [batch, height, width, 2 · latentChannels] into means and logarithms of variances.
   init(moments: Tensor) {
     let channels = moments.shape[3] / 2
     mean = moments.sliced(-1, 0..<channels)
-    let unbounded = moments.sliced(-1, channels..<2 * channels)
-    let bounded = unbounded.array(Float.self).map { min(max($0, Self.range.lowerBound), Self.range.upperBound) }
-    logVariance = Tensor(bounded, unbounded.shape, on: moments.backend)
+    logVariance = moments.sliced(-1, channels..<2 * channels).clamped(to: Self.range)
   }
 
-  /// A draw from the distribution.
-  ///
-  /// - Parameter noise: numbers of the unit normal distribution, shaped like `mean`.
-  public func sample(noise: Tensor) -> Tensor { mean + logVariance.affine(scale: 0.5).unary(.exp) * noise }
+  /// The standard deviations, shaped like `mean`.
+  public var standardDeviation: Tensor { logVariance.affine(scale: 0.5).unary(.exp) }
 }

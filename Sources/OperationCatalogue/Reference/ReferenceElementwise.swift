@@ -6,15 +6,8 @@ public enum Reference {
   /// A function of one number.
   public static func unary(_ operation: UnaryOperation, _ x: Bounded) -> Bounded {
     switch operation {
-    case .negate: -x
-    case .square: x * x
     case .squareRoot: x.squareRoot()
-    case .reciprocal: 1.0 / x
     case .exp: x.exponential()
-    case .log: x.logarithm()
-    case .sin: x.sine()
-    case .cos: x.cosine()
-    case .sigmoid: x.sigmoid()
     case .silu: x * x.sigmoid()
     case .gelu: x * normalDistribution(x)
     case .quickGELU: x * (quickFactor * x).sigmoid()
@@ -28,6 +21,8 @@ public enum Reference {
     case .subtract: a - b
     case .multiply: a * b
     case .divide: a / b
+    case .minimum: Bounded.minimum(a, b)
+    case .maximum: Bounded.maximum(a, b)
     case .siluBackward: b * swishSlope(a, 1.0)
     case .geluBackward: b * geluSlope(a)
     case .quickGELUBackward: b * swishSlope(a, quickFactor)

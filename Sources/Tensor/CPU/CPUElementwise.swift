@@ -1,5 +1,3 @@
-import Glibc
-
 extension CPUBackend {
   /// Sets every element.
   public func fill(_ value: Float, into out: Tensor) {
@@ -21,15 +19,8 @@ extension CPUBackend {
   /// Applies a function to every element.
   public func unary(_ operation: UnaryOperation, _ x: Tensor, into out: Destination) {
     switch operation {
-    case .negate: map("negate", x, out) { -$0 }
-    case .square: map("square", x, out) { $0 * $0 }
     case .squareRoot: map("squareRoot", x, out) { VectorMath.squareRoot($0) }
-    case .reciprocal: map("reciprocal", x, out) { 1 / $0 }
     case .exp: map("exp", x, out) { VectorMath.exp($0) }
-    case .log: map("log", x, out) { $0.each(logf) }
-    case .sin: map("sin", x, out) { $0.each(sinf) }
-    case .cos: map("cos", x, out) { $0.each(cosf) }
-    case .sigmoid: map("sigmoid", x, out) { VectorMath.sigmoid($0) }
     case .silu: map("silu", x, out) { $0 * VectorMath.sigmoid($0) }
     case .gelu: map("gelu", x, out) { VectorMath.gelu($0) }
     case .quickGELU: map("quickGELU", x, out) { $0 * VectorMath.sigmoid(1.702 * $0) }
@@ -57,6 +48,8 @@ extension CPUBackend {
     case .subtract: zip("subtract", a, b, broadcast, out) { $0 - $1 }
     case .multiply: zip("multiply", a, b, broadcast, out) { $0 * $1 }
     case .divide: zip("divide", a, b, broadcast, out) { $0 / $1 }
+    case .minimum: zip("minimum", a, b, broadcast, out) { $0.replacing(with: $1, where: $0 .> $1) }
+    case .maximum: zip("maximum", a, b, broadcast, out) { $0.replacing(with: $1, where: $0 .< $1) }
     case .siluBackward: zip("siluBackward", a, b, broadcast, out) { VectorMath.siluDerivative($0) * $1 }
     case .geluBackward: zip("geluBackward", a, b, broadcast, out) { VectorMath.geluDerivative($0) * $1 }
     case .quickGELUBackward:
@@ -109,15 +102,5 @@ extension CPUBackend {
         g[$0] * value[$0] * VectorMath.geluDerivative(gate[$0])
       }
     }
-  }
-}
-
-extension Lanes {
-  /// Applies a function of the C library to each lane.
-  @inline(__always)
-  fileprivate func each(_ function: (Float) -> Float) -> Lanes {
-    var result = Lanes.zero
-    for lane in 0..<8 { result[lane] = function(self[lane]) }
-    return result
   }
 }

@@ -25,17 +25,16 @@ extension Tensor {
     return out
   }
 
+  /// Every element moved to the nearest number of `range`; NaN stays NaN.
+  public func clamped(to range: ClosedRange<Float>) -> Tensor {
+    func bound(_ value: Float) -> Tensor { Tensor([value], [1], on: backend).cast(to: dtype) }
+    return binary(.maximum, bound(range.lowerBound)).binary(.minimum, bound(range.upperBound))
+  }
+
   /// The same numbers as another type; the tensor itself where it already has that type.
   public func cast(to dtype: DType) -> Tensor {
     guard dtype != self.dtype else { return self }
     let out = emptyLike(dtype: dtype)
-    backend.cast(self, into: .overwrite(out))
-    return out
-  }
-
-  /// A copy with memory of its own.
-  public func copied() -> Tensor {
-    let out = emptyLike()
     backend.cast(self, into: .overwrite(out))
     return out
   }
