@@ -49,7 +49,8 @@ import Testing
   @Test(arguments: [SIGINT, SIGTERM])
   func theSecondSignalEndsTheProgramAtOnce(_ signal: Int32) throws {
     // One step of a minute or so.
-    let program = try place.start(training("out", ["--gradient_accumulation_steps", "20000"]))
+    let program = try place.start(
+      training("out", ["--gradient_accumulation_steps", "1024", "--train_batch_size", "4", "--resolution", "32"]))
     try wait(program) { place.exists("out/log.jsonl") }
     program.send(signal)
     try wait(program) { try program.errorsSoFar().contains("Stopping") }
