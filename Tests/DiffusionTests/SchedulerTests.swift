@@ -134,7 +134,8 @@ private struct FakeModel {
     var scheduler = try config.makeScheduler()
     for count in counts {
       try scheduler.setTimesteps(count)
-      let expected = try golden.int32s("\(prefix)\(count)")
+      // At some counts numpy's rounding gives diffusers one timestep too many, the impossible -1.
+      let expected = try golden.int32s("\(prefix)\(count)").filter { $0 >= 0 }
       #expect(scheduler.timesteps.map(Int32.init) == expected, "\(count)")
     }
   }
