@@ -59,7 +59,7 @@ import Testing
       #"{"force_upcast": true, "latents_mean": null, "latents_std": null, "shift_factor": null, "act_fn": "silu"}"#)
   }
 
-  /// Every option of the UNet that is not implemented, set to something else than its default.
+  /// Every option of the UNet that is refused when it is set to something else than its default.
   @Test(arguments: [
     ("act_fn", "\"gelu\""), ("center_input_sample", "true"), ("dual_cross_attention", "true"),
     ("only_cross_attention", "true"), ("only_cross_attention", "[true, false, false, false]"),

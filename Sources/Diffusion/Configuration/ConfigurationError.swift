@@ -2,7 +2,7 @@
 public enum ConfigurationError: Error, Equatable, CustomStringConvertible {
   /// The file is not a JSON object.
   case notJSON(file: String, reason: String)
-  /// An option is set to something that is not implemented here.
+  /// An option is set to something that this project refuses.
   case unsupported(file: String, option: String, value: String, supported: String)
   /// An option holds a value that makes no sense for it.
   case wrongValue(file: String, option: String, value: String, expected: String)

@@ -10,7 +10,7 @@ public enum ModelFolderError: Error, Equatable, CustomStringConvertible {
   case unsupportedPipeline(file: String, name: String)
   /// model_index.json lacks a part that the pipeline needs.
   case missingPart(file: String, part: String)
-  /// model_index.json names a part, or a class of a part, that is not implemented here.
+  /// model_index.json names a part, or a class of a part, that this project refuses.
   case unsupportedPart(file: String, part: String, found: String, supported: String)
   /// The weights are there, but in a form that is not read here.
   case unsupportedWeights(wanted: String, found: String)
