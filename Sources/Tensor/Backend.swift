@@ -20,8 +20,17 @@ public protocol Backend: AnyObject, Sendable {
   func upload(_ bytes: UnsafeRawBufferPointer, into out: Tensor)
   /// Copies bytes to the host after all earlier work is done.
   func download(_ x: Tensor, into bytes: UnsafeMutableRawBufferPointer)
+  /// Begins to copy the values that a tensor has after all earlier work; later work may overwrite them.
+  func beginDownload(_ x: Tensor) -> any PendingDownload
   /// Waits until all earlier work is done.
   func synchronize()
+  /// Takes down the calls that `work` makes, without carrying them out, so that they can be repeated at little cost.
+  ///
+  /// A replay reads and writes the same memory each time. So `work` leaves its results in tensors that exist before it
+  /// runs, takes whatever changes from one replay to the next from such tensors, and neither uploads, downloads nor
+  /// waits. What it needs in between stays reserved for as long as the recording lives. A device may have to prepare
+  /// for work that is new to it: run it once in the usual way before it is recorded.
+  func record(_ work: @escaping () -> Void) -> any RecordedWork
 
   // MARK: Elementwise
 

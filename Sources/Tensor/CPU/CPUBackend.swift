@@ -47,6 +47,12 @@ public final class CPUBackend: Backend {
     bytes.baseAddress?.copyMemory(from: x.hostBytes, byteCount: bytes.count)
   }
 
+  /// Copies at once.
+  public func beginDownload(_ x: Tensor) -> any PendingDownload { FinishedDownload(x) }
+
   /// Returns at once: every call has done its work when it returns.
   public func synchronize() {}
+
+  /// Keeps the work; a replay runs it.
+  public func record(_ work: @escaping () -> Void) -> any RecordedWork { RepeatedWork(work) }
 }

@@ -52,7 +52,9 @@ public final class NullBackend: Backend {
 
 extension NullBackend {
   public func upload(_ bytes: UnsafeRawBufferPointer, into out: Tensor) {}
+  public func beginDownload(_ x: Tensor) -> any PendingDownload { FinishedDownload(x) }
   public func synchronize() {}
+  public func record(_ work: @escaping () -> Void) -> any RecordedWork { RepeatedWork(work) }
   public func fill(_ value: Float, into out: Tensor) {}
   public func cast(_ x: Tensor, into out: Destination) {}
   public func unary(_ operation: UnaryOperation, _ x: Tensor, into out: Destination) {}

@@ -46,8 +46,10 @@ extension Device {
 }
 
 @Suite struct CatalogueTests {
-  /// Requirements that are not operations; `MemoryTests` covers them.
-  private static let memoryRequirements: Set = ["allocate", "release", "upload", "download", "synchronize"]
+  /// Requirements that are not operations; `MemoryTests` and `RecordingTests` cover them.
+  private static let memoryRequirements: Set = [
+    "allocate", "release", "upload", "download", "beginDownload", "synchronize", "record",
+  ]
 
   @Test func everyRequirementOfTheBackendIsAPrimitive() throws {
     let source = URL(filePath: #filePath).deletingLastPathComponent()
