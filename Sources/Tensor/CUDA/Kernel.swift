@@ -82,6 +82,24 @@ struct KernelGrid: Sendable, Hashable {
   }
 }
 
+extension KernelArgument {
+  /// `int`: whether a result is added to what its destination holds.
+  static func accumulate(_ out: Destination) -> KernelArgument { .int32(out.write == .accumulate ? 1 : 0) }
+}
+
+extension KernelGrid {
+  /// Blocks of `perBlock` elements each, as many as cover `count` elements.
+  static func covering(_ count: Int, perBlock: Int) -> KernelGrid { KernelGrid((count + perBlock - 1) / perBlock) }
+}
+
+extension Tensor {
+  /// The elements of this type in 16 bytes, the widest access of a thread.
+  var vectorWidth: Int { 16 / dtype.byteCount }
+
+  /// Whether the tensor starts where a thread may access 16 bytes at once.
+  var isVectorAligned: Bool { address.isMultiple(of: 16) }
+}
+
 extension DType {
   /// The type's name in CUDA C++.
   var kernelName: String {

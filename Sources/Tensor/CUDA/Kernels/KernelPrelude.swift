@@ -1,4 +1,5 @@
-/// What every family of kernels begins with: element types, vectors of elements and sums over a block of threads.
+/// What every family of kernels begins with: element types, vectors of elements, activations and sums over a block of
+/// threads.
 ///
 /// The half types are our own, so that kernels compile where no CUDA headers are installed.
 enum KernelPrelude {
@@ -42,9 +43,70 @@ enum KernelPrelude {
     // Elements in 16 bytes, the widest access of a thread.
     template <typename T> constexpr int vectorWidth = 16 / sizeof(T);
 
+    // Loads N neighbouring elements in float, or as many as there are before `end`, followed by zeros.
+    template <int N, typename T>
+    __device__ __forceinline__ void loadPack(float (&x)[N], const T* from, long long start, long long end) {
+      if (start + N <= end) {
+        Vector<T, N> pack = *(const Vector<T, N>*)(from + start);
+        for (int i = 0; i < N; i++) x[i] = widen(pack.at[i]);
+      } else {
+        for (int i = 0; i < N; i++) x[i] = start + i < end ? widen(from[start + i]) : 0.0f;
+      }
+    }
+
+    // Stores N neighbouring elements, or as many as there are before `end`, or adds them to what is there.
+    template <int N, typename T>
+    __device__ __forceinline__ void storePack(
+        T* to, const float (&x)[N], long long start, long long end, int accumulate) {
+      if (start + N <= end) {
+        Vector<T, N>* place = (Vector<T, N>*)(to + start);
+        Vector<T, N> pack;
+        if (accumulate) {
+          Vector<T, N> old = *place;
+          for (int i = 0; i < N; i++) pack.at[i] = narrow<T>(widen(old.at[i]) + x[i]);
+        } else {
+          for (int i = 0; i < N; i++) pack.at[i] = narrow<T>(x[i]);
+        }
+        *place = pack;
+      } else {
+        for (int i = 0; i < N; i++)
+          if (start + i < end) to[start + i] = narrow<T>(accumulate ? widen(to[start + i]) + x[i] : x[i]);
+      }
+    }
+
+    // Kernels over flat tensors: a thread takes two packs of N elements, a block's width apart. This is its first one.
+    constexpr int packsPerThread = 2;
+    template <int N> __device__ __forceinline__ long long firstElement() {
+      return ((long long)blockIdx.x * packsPerThread * blockDim.x + threadIdx.x) * N;
+    }
+
     // Writes a result as a destination asks for: in place of what is there, or added to it.
     template <typename T> __device__ __forceinline__ void write(T* place, float value, int accumulate) {
       *place = narrow<T>(accumulate ? widen(*place) + value : value);
+    }
+
+    // Activations and what they are made of, exact to the rounding of float or, where a shorter type T hides the
+    // difference, by the card's fast approximations.
+    template <typename T> __device__ __forceinline__ float exponential(float x) { return __expf(x); }
+    template <> __device__ __forceinline__ float exponential<float>(float x) { return expf(x); }
+
+    template <typename T> __device__ __forceinline__ float sigmoid(float x) {
+      return __fdividef(1.0f, 1.0f + exponential<T>(-x));
+    }
+    template <> __device__ __forceinline__ float sigmoid<float>(float x) { return 1.0f / (1.0f + expf(-x)); }
+
+    // The derivative of x sigmoid(factor x).
+    template <typename T> __device__ __forceinline__ float sigmoidUnitSlope(float x, float factor) {
+      float s = sigmoid<T>(factor * x);
+      return s * (1.0f + factor * x * (1.0f - s));
+    }
+
+    // The distribution function of the unit normal distribution.
+    __device__ __forceinline__ float normalDistribution(float x) { return 0.5f * (1.0f + erff(x * 0.707106781f)); }
+
+    // The derivative of gelu, x normalDistribution(x).
+    template <typename T> __device__ __forceinline__ float geluSlope(float x) {
+      return normalDistribution(x) + x * (exponential<T>(-0.5f * (x * x)) * 0.398942280f);
     }
 
     // The sum over the 32 lanes of a warp, in every lane, always added in the same order.
@@ -71,4 +133,7 @@ enum KernelPrelude {
       return warpSum(x);
     }
     """#
+
+  /// The packs that a thread of a kernel over flat tensors takes, as in the code.
+  static let packsPerThread = 2
 }

@@ -1,0 +1,4 @@
+extension KernelSource {
+  /// Every family of kernels.
+  static let all: [KernelSource] = []
+}
