@@ -16,6 +16,7 @@ public final class AdamW {
   private let maximumGradientNorm: Float
   private let rates: Tensor
   private let clipping: Tensor
+  private let scale: Tensor
 
   /// An optimiser that has taken no step.
   ///
@@ -30,6 +31,7 @@ public final class AdamW {
     moments2 = stores.map { Tensor(repeating: 0, $0.values.shape, on: backend) }
     rates = Tensor(repeating: 0, [3], on: backend)
     clipping = Tensor(repeating: 1, [], on: backend)
+    scale = Tensor(repeating: 1, [], on: backend)
   }
 
   /// Clips the gradients, updates every trainable parameter and clears the gradients.
@@ -45,7 +47,7 @@ public final class AdamW {
     for (index, store) in stores.enumerated() {
       store.backend.adamW(
         constants, rates: rates, clipping: clipping, gradient: store.gradients, parameter: store.values,
-        moment1: moments1[index], moment2: moments2[index])
+        moment1: moments1[index], moment2: moments2[index], shadow: nil)
       store.clearGradients()
     }
     return norm
@@ -56,9 +58,7 @@ public final class AdamW {
     let backend = clipping.backend
     let total = Tensor(repeating: 0, [], on: backend)
     for store in stores { backend.sumOfSquares(store.gradients, into: .accumulate(total)) }
-    if maximumGradientNorm.isFinite {
-      backend.clippingFactor(total, maximumNorm: maximumGradientNorm, into: clipping)
-    }
+    backend.clippingFactor(total, scale: scale, maximumNorm: maximumGradientNorm, into: clipping)
     return total.unary(.squareRoot)
   }
 

@@ -11,7 +11,7 @@ public enum Primitive: String, Sendable, CaseIterable {
   case attention, attentionBackward
   case geglu, gegluBackward, gather, gatherBackward
   case uniform, normal
-  case sumOfSquares, clippingFactor, adamW
+  case sumOfSquares, clippingFactor, countStep, adamW, updateScale
 }
 
 /// One primitive with one set of extents: everything that tests and benchmarks need to know about it.

@@ -10,6 +10,8 @@ public protocol Backend: AnyObject, Sendable {
   var name: String { get }
   /// The order in which this device wants its convolution weights.
   var convolutionLayout: ConvolutionLayout { get }
+  /// The floating-point types in which this device carries out every primitive. All of them can be moved and cast.
+  var computeTypes: Set<DType> { get }
   /// What the memory pool holds.
   var memory: MemoryStatistics { get }
   /// Takes a block from the pool. Its contents are undefined.
@@ -126,11 +128,28 @@ public protocol Backend: AnyObject, Sendable {
 
   /// Σ x², one Float32.
   func sumOfSquares(_ x: Tensor, into out: Destination)
-  /// The factor that brings gradients of squared norm `sumOfSquares` down to `maximumNorm`: min(1, max/(norm + 1e-6)).
-  func clippingFactor(_ sumOfSquares: Tensor, maximumNorm: Float, into out: Tensor)
-  /// One AdamW step, as torch.optim.AdamW. `rates` is [learning rate, 1 - β₁ᵗ, 1 - β₂ᵗ]; gradients are read through
-  /// `clipping` [1]. Both live on the device, so that a recorded step stays valid.
+  /// The factor that gradients are read through: the one that brings them down to `maximumNorm`, with the scale of the
+  /// loss [1] divided out of it.
+  ///
+  /// With norm = √`sumOfSquares` / scale it is min(1, maximum / (norm + 1e-6)) / scale, as
+  /// torch.nn.utils.clip_grad_norm_ after torch.amp.GradScaler.unscale_. Where `sumOfSquares` is infinite or NaN it is
+  /// NaN, which tells `countStep`, `adamW` and `updateScale` to skip the step.
+  func clippingFactor(_ sumOfSquares: Tensor, scale: Tensor, maximumNorm: Float, into out: Tensor)
+  /// Adds one to the count of steps t, one Int32, and writes 1 - β₁ᵗ and 1 - β₂ᵗ of the new count to the last two of
+  /// `rates` [3]. Powers and differences are taken in Float64 and rounded once. Does nothing where `clipping` is NaN.
+  func countStep(_ constants: AdamWConstants, clipping: Tensor, steps: Tensor, rates: Tensor)
+  /// One AdamW step, as torch.optim.AdamW. `rates` is [learning rate, 1 - β₁ᵗ, 1 - β₂ᵗ]; gradients, of any
+  /// floating-point type, are read through `clipping` [1]. Both live on the device, so that a recorded step stays valid.
+  ///
+  /// Parameters and moments are Float32. `shadow`, of a floating-point type, gets the new parameters rounded from their
+  /// Float32 values in the same pass. Where `clipping` is NaN nothing is written at all, the shadow included.
   func adamW(
     _ constants: AdamWConstants, rates: Tensor, clipping: Tensor, gradient: Tensor, parameter: Tensor,
-    moment1: Tensor, moment2: Tensor)
+    moment1: Tensor, moment2: Tensor, shadow: Tensor?)
+  /// Adapts the scale of the loss, one Float32, to a step, as torch.amp.GradScaler.update.
+  ///
+  /// Where `clipping` is NaN, the scale is multiplied by `backoffFactor` and `goodSteps`, one Int32, becomes zero.
+  /// Elsewhere `goodSteps` grows by one; when it reaches `growthInterval` it becomes zero and the scale is multiplied by
+  /// `growthFactor`, unless that would make it infinite.
+  func updateScale(_ scaling: LossScaling, clipping: Tensor, scale: Tensor, goodSteps: Tensor)
 }

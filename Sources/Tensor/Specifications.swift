@@ -210,6 +210,29 @@ public struct AdamWConstants: Sendable, Hashable {
   }
 }
 
+/// How the scale of the loss follows the gradients in Float16 training (Micikevicius et al., 2018); the defaults are
+/// those of torch.amp.GradScaler.
+public struct LossScaling: Sendable, Hashable {
+  /// The scale of the first step.
+  public var initialScale: Float
+  /// What the scale is multiplied by after `growthInterval` steps with finite gradients.
+  public var growthFactor: Float
+  /// What the scale is multiplied by after a step that was skipped because its gradients were not finite.
+  public var backoffFactor: Float
+  /// How many steps in a row must be good before the scale grows.
+  public var growthInterval: Int
+
+  /// The given rule, PyTorch's by default.
+  public init(
+    initialScale: Float = 65536, growthFactor: Float = 2, backoffFactor: Float = 0.5, growthInterval: Int = 2000
+  ) {
+    self.initialScale = initialScale
+    self.growthFactor = growthFactor
+    self.backoffFactor = backoffFactor
+    self.growthInterval = growthInterval
+  }
+}
+
 /// What a backend's memory pool holds at the moment, in bytes.
 public struct MemoryStatistics: Sendable, Hashable {
   /// In use by tensors.

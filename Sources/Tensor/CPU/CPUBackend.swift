@@ -9,6 +9,8 @@ public final class CPUBackend: Backend {
   public let name = "cpu"
   /// Rows of a matrix product.
   public let convolutionLayout = ConvolutionLayout.heightWidthInOut
+  /// Float32 alone.
+  public let computeTypes: Set<DType> = [.float32]
   let pool = MemoryPool()
   let threads: ThreadPool
 

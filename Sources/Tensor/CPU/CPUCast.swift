@@ -11,19 +11,26 @@ extension CPUBackend {
       return
     }
     require(target.dtype.isFloatingPoint, "cast: cpu does not convert \(x.dtype) to \(target.dtype)")
-    let blockSize = 2048
-    forEachChunk(x.count) { range in
-      withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * blockSize) { scratch in
+    forEachBlock(x.count) { range, values in
+      NumberBlocks.read(x, from: range.lowerBound, range.count, into: values)
+      if out.write == .accumulate {
+        let old = values + NumberBlocks.size
+        NumberBlocks.read(target, from: range.lowerBound, range.count, into: old)
+        store(0..<range.count, into: values, .accumulate) { old[$0] }
+      }
+      NumberBlocks.write(values, range.count, into: target, from: range.lowerBound)
+    }
+  }
+
+  /// Calls `body` for consecutive blocks that make up `0..<count`, in parallel, lending each room for the numbers of
+  /// two blocks.
+  @inline(__always)
+  func forEachBlock(_ count: Int, _ body: (Range<Int>, Floats) -> Void) {
+    forEachChunk(count) { range in
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * NumberBlocks.size) { scratch in
         guard let values = scratch.baseAddress else { return }
-        for start in stride(from: range.lowerBound, to: range.upperBound, by: blockSize) {
-          let count = min(blockSize, range.upperBound - start)
-          NumberBlocks.read(x, from: start, count, into: values)
-          if out.write == .accumulate {
-            let old = values + blockSize
-            NumberBlocks.read(target, from: start, count, into: old)
-            store(0..<count, into: values, .accumulate) { old[$0] }
-          }
-          NumberBlocks.write(values, count, into: target, from: start)
+        for start in stride(from: range.lowerBound, to: range.upperBound, by: NumberBlocks.size) {
+          body(start..<min(start + NumberBlocks.size, range.upperBound), values)
         }
       }
     }
@@ -32,6 +39,9 @@ extension CPUBackend {
 
 /// Blocks of numbers of any type, read and written as Float32.
 enum NumberBlocks {
+  /// The numbers of a whole block: few enough that they stay in the fastest cache.
+  static var size: Int { 2048 }
+
   /// Reads `count` elements from element `start` on as Float32.
   static func read(_ x: Tensor, from start: Int, _ count: Int, into out: Floats) {
     switch x.dtype {

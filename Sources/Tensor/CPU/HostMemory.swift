@@ -31,6 +31,12 @@ extension Tensor {
     require(dtype == .float32, "\(operation): cpu computes in float32; cast the \(dtype) tensor \(shape) first")
     return Floats(address: address)
   }
+
+  /// A count in the host's memory; an operation says its name in case it is no Int32.
+  func hostCount(_ operation: StaticString) -> UnsafeMutablePointer<Int32> {
+    require(dtype == .int32 && count == 1, "\(operation): a count is one int32, not \(shape) of \(dtype)")
+    return UnsafeMutablePointer(address: address)
+  }
 }
 
 extension Destination {

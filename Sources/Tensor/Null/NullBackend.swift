@@ -19,6 +19,8 @@ public final class NullBackend: Backend {
   public let name = "null"
   /// The order in which this device claims to want its convolution weights.
   public let convolutionLayout: ConvolutionLayout
+  /// All floating-point types.
+  public let computeTypes: Set<DType> = [.float32, .float16, .bfloat16]
 
   /// A device that claims to keep convolution weights in the given order.
   public init(convolutionLayout: ConvolutionLayout = .heightWidthInOut) {
@@ -103,9 +105,11 @@ extension NullBackend {
   public func uniform(_ stream: RandomStream, draw: Tensor, into out: Tensor) {}
   public func normal(_ stream: RandomStream, draw: Tensor, into out: Tensor) {}
   public func sumOfSquares(_ x: Tensor, into out: Destination) {}
-  public func clippingFactor(_ sumOfSquares: Tensor, maximumNorm: Float, into out: Tensor) {}
+  public func clippingFactor(_ sumOfSquares: Tensor, scale: Tensor, maximumNorm: Float, into out: Tensor) {}
+  public func countStep(_ constants: AdamWConstants, clipping: Tensor, steps: Tensor, rates: Tensor) {}
   public func adamW(
     _ constants: AdamWConstants, rates: Tensor, clipping: Tensor, gradient: Tensor, parameter: Tensor,
-    moment1: Tensor, moment2: Tensor
+    moment1: Tensor, moment2: Tensor, shadow: Tensor?
   ) {}
+  public func updateScale(_ scaling: LossScaling, clipping: Tensor, scale: Tensor, goodSteps: Tensor) {}
 }

@@ -5,11 +5,13 @@ import TestSupport
 import Testing
 
 extension Device {
-  /// Whether the device takes a case with its types. The CPU moves and converts any type but computes in Float32.
+  /// Whether the device takes a case with its types. The CPU moves and converts any type and steps parameters
+  /// with gradients of any type, but computes in Float32.
   func supports(_ operation: OperationCase, _ mode: WriteMode) -> Bool {
     switch self {
     case .cpu:
       if operation.isMovement && (mode == .overwrite || operation.primitive == .cast) { return true }
+      if operation.primitive == .adamW { return true }
       return !(operation.operands.map(\.dtype) + operation.outputs.map(\.dtype)).contains {
         $0 == .float16 || $0 == .bfloat16
       }
