@@ -34,16 +34,21 @@ public final class AdamW {
     scale = Tensor(repeating: 1, [], on: backend)
   }
 
-  /// Clips the gradients, updates every trainable parameter and clears the gradients.
-  ///
-  /// - Returns: the norm of all gradients before clipping, one Float32 on the device.
-  @discardableResult
-  public func step(learningRate: Double) -> Tensor {
+  /// Counts a step and hands the device what is different in each: the learning rate and the bias corrections.
+  public func prepareStep(learningRate: Double) {
     stepCount += 1
-    let norm = clip()
     rates.assign([
       Float(learningRate), biasCorrection(constants.beta1), biasCorrection(constants.beta2),
     ])
+  }
+
+  /// Clips the gradients, updates every trainable parameter at the rate that was prepared, and clears the gradients.
+  ///
+  /// Nothing is uploaded or waited for, so that the step can be recorded.
+  ///
+  /// - Returns: the norm of all gradients before clipping, one Float32 on the device.
+  public func step() -> Tensor {
+    let norm = clip()
     for (index, store) in stores.enumerated() {
       store.backend.adamW(
         constants, rates: rates, clipping: clipping, gradient: store.gradients, parameter: store.values,
@@ -51,6 +56,15 @@ public final class AdamW {
       store.clearGradients()
     }
     return norm
+  }
+
+  /// Prepares a step and takes it.
+  ///
+  /// - Returns: the norm of all gradients before clipping, one Float32 on the device.
+  @discardableResult
+  public func step(learningRate: Double) -> Tensor {
+    prepareStep(learningRate: learningRate)
+    return step()
   }
 
   /// Measures the norm of all gradients and sets the factor they are read through.

@@ -27,7 +27,11 @@ extension Tensor {
 
   /// Every element moved to the nearest number of `range`; NaN stays NaN.
   public func clamped(to range: ClosedRange<Float>) -> Tensor {
-    func bound(_ value: Float) -> Tensor { Tensor([value], [1], on: backend).cast(to: dtype) }
+    func bound(_ value: Float) -> Tensor {
+      let bound = emptyLike([1])
+      backend.fill(value, into: bound)
+      return bound
+    }
     return binary(.maximum, bound(range.lowerBound)).binary(.minimum, bound(range.upperBound))
   }
 
