@@ -24,14 +24,13 @@ extension Tensor {
     }
   }
 
-  /// The elements in single precision on the host, whatever floating-point type the tensor has.
+  /// The elements in single precision on the host, whatever type the tensor has.
   public func floats() -> [Float] {
-    switch dtype {
-    case .float32: return array()
-    case .float16: return array(Float16.self).map(Float.init)
-    case .bfloat16: return array(BFloat16.self).map(\.float)
-    case .int32: return array(Int32.self).map(Float.init)
-    case .uint8: return array(UInt8.self).map(Float.init)
+    if dtype == .float32 { return array() }
+    var bytes = [UInt8](repeating: 0, count: byteCount)
+    return bytes.withUnsafeMutableBytes { bytes in
+      backend.download(self, into: bytes)
+      return dtype.floats(UnsafeRawBufferPointer(bytes))
     }
   }
 
@@ -47,5 +46,18 @@ extension Tensor {
       E.dtype == dtype && values.count == count,
       "assign: \(values.count) values of \(E.dtype) do not fill \(shape) of \(dtype)", file: file, line: line)
     values.withUnsafeBytes { backend.upload($0, into: self) }
+  }
+}
+
+extension DType {
+  /// Elements of this type, side by side in memory, in single precision.
+  func floats(_ bytes: UnsafeRawBufferPointer) -> [Float] {
+    switch self {
+    case .float32: Array(bytes.bindMemory(to: Float.self))
+    case .float16: bytes.bindMemory(to: UInt16.self).map(Float.init(halfBits:))
+    case .bfloat16: bytes.bindMemory(to: BFloat16.self).map(\.float)
+    case .int32: bytes.bindMemory(to: Int32.self).map(Float.init)
+    case .uint8: bytes.map(Float.init)
+    }
   }
 }

@@ -93,6 +93,7 @@ extension CUDABackend {
   public func upload(_ bytes: UnsafeRawBufferPointer, into out: Tensor) {
     require(bytes.count == out.byteCount, "upload: \(bytes.count) bytes do not fill \(out.shape) of \(out.dtype)")
     guard let source = bytes.baseAddress, !bytes.isEmpty else { return }
+    requireNoRecording("upload")
     activate()
     // From ordinary memory the driver copies to a buffer of its own before it returns.
     driver.check(driver.copyToDevice(out.address, source, bytes.count, stream), "copying to \(name)")
@@ -109,8 +110,14 @@ extension CUDABackend {
 
   /// Waits until all earlier work is done.
   public func synchronize() {
+    requireNoRecording("synchronize")
     activate()
     driver.check(driver.synchronizeStream(stream), "waiting for \(name)")
+  }
+
+  /// The host's part of a call cannot be recorded.
+  func requireNoRecording(_ operation: String) {
+    require(!pool.isRecording, "\(operation): cannot be recorded, since it takes the host's part")
   }
 }
 

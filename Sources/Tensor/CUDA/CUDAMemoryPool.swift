@@ -93,6 +93,9 @@ final class CUDAMemoryPool: Sendable {
 
   // MARK: Recording
 
+  /// Whether something is being recorded.
+  var isRecording: Bool { state.withLock { $0.isRecording } }
+
   /// Blocks taken from now on belong to recordings.
   func beginRecording() {
     state.withLock { state in

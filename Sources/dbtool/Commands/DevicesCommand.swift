@@ -1,0 +1,29 @@
+import ArgumentParser
+import DreamBooth
+
+/// `dbtool devices`.
+struct DevicesCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "devices", abstract: "List what there is to compute on, and what is missing for GPUs.")
+
+  func run() throws {
+    let processor = CPUBackend()
+    print("cpu     \(processor.threadCount) threads")
+    let installation = CUDAInstallation()
+    for device in installation.devices {
+      let capability = "\(device.capability / 10).\(device.capability % 10)"
+      let memory = (Double(device.memory) / 0x1p30).formatted(.number.precision(.fractionLength(1)))
+      let isTooOld = device.capability < CUDADevice.oldestCapability
+      print(
+        "cuda:\(device.index)  \(device.name), \(memory) GiB, compute capability \(capability)"
+          + (isTooOld ? " (too old: 7.5 or later is needed)" : ""))
+    }
+    print("\nCUDA libraries")
+    for component in installation.components {
+      switch component.version {
+      case .success(let version): print("  \(component.name): \(version)")
+      case .failure(let error): print("  \(component.name): \(error)")
+      }
+    }
+  }
+}
