@@ -9,6 +9,8 @@ struct KernelSource: Sendable, Hashable {
   let text: String
   /// Every set of macros that the family is compiled with, so that all of them can be checked without a card.
   let variants: [[KernelMacro]]
+  /// The oldest card that the code is for, as ten times the compute capability.
+  var minimumCapability = CUDADevice.oldestCapability
 }
 
 /// A macro that a family of kernels is compiled with, such as `T=bf16`.
@@ -41,6 +43,11 @@ struct Kernel: Sendable, Hashable {
 
   /// The entry point `function` of a family.
   init(_ source: KernelSource, _ function: String, _ macros: KernelMacro...) {
+    self.init(source, function, macros)
+  }
+
+  /// The entry point `function` of a family.
+  init(_ source: KernelSource, _ function: String, _ macros: [KernelMacro]) {
     self.source = source
     self.function = function
     self.macros = macros
@@ -101,6 +108,9 @@ extension Tensor {
 }
 
 extension DType {
+  /// The types that kernels compute with.
+  static let floatingPoint = allCases.filter(\.isFloatingPoint)
+
   /// The type's name in CUDA C++.
   var kernelName: String {
     switch self {

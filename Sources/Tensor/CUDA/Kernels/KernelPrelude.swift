@@ -6,7 +6,7 @@ enum KernelPrelude {
   /// The code.
   static let text = #"""
     // A brain float (8 bits of exponent, 7 of fraction) and an IEEE half (5 and 10), as bits. All arithmetic is done in
-    // float: `widen` reads an element, `narrow<T>` rounds to the nearest one, ties to even.
+    // float: `widen` reads an element, `narrow<T>` rounds to the nearest one, ties to even; whole numbers are truncated.
     struct bf16 { unsigned short bits; };
     struct half { unsigned short bits; };
 
@@ -18,7 +18,12 @@ enum KernelPrelude {
       return result;
     }
 
+    __device__ __forceinline__ float widen(int x) { return (float)x; }
+    __device__ __forceinline__ float widen(unsigned char x) { return (float)x; }
+
     template <typename T> __device__ __forceinline__ T narrow(float x);
+    template <> __device__ __forceinline__ int narrow<int>(float x) { return (int)x; }
+    template <> __device__ __forceinline__ unsigned char narrow<unsigned char>(float x) { return (unsigned char)x; }
     template <> __device__ __forceinline__ float narrow<float>(float x) { return x; }
     template <> __device__ __forceinline__ bf16 narrow<bf16>(float x) {
     #if __CUDA_ARCH__ >= 800
@@ -79,6 +84,21 @@ enum KernelPrelude {
     template <int N> __device__ __forceinline__ long long firstElement() {
       return ((long long)blockIdx.x * packsPerThread * blockDim.x + threadIdx.x) * N;
     }
+
+    // Moves N neighbouring elements bit by bit, or adds them to what is there. Their address must be a multiple of
+    // their size.
+    template <int N, typename T>
+    __device__ __forceinline__ void movePack(const T* from, T* to, int accumulate) {
+      Vector<T, N> pack = *(const Vector<T, N>*)from;
+      if (accumulate) {
+        Vector<T, N> old = *(const Vector<T, N>*)to;
+        for (int i = 0; i < N; i++) pack.at[i] = narrow<T>(widen(old.at[i]) + widen(pack.at[i]));
+      }
+      *(Vector<T, N>*)to = pack;
+    }
+
+    // Four axes, as extents or as strides in elements, outermost first.
+    struct Axes { long long at[4]; };
 
     // Writes a result as a destination asks for: in place of what is there, or added to it.
     template <typename T> __device__ __forceinline__ void write(T* place, float value, int accumulate) {

@@ -1,4 +1,10 @@
 extension KernelSource {
   /// Every family of kernels.
-  static let all: [KernelSource] = []
+  static let all: [KernelSource] =
+    [fill, cast, map, zip]
+    + [movement, upsampling, upsamplingBackward]
+    + [rowSums, columnSums, squaredErrorBackward]
+    + [gather, gatherBackward]
+    + [random]
+    + [adamW, stepNumbers]
 }
