@@ -12,7 +12,9 @@ extension KernelSource {
         float packs[packsPerThread][N];
         long long start = firstElement<N>(), step = (long long)blockDim.x * N;
         for (int k = 0; k < packsPerThread; k++) loadPack(packs[k], a, start + k * step, count);
+        #pragma unroll
         for (int k = 0; k < packsPerThread; k++) {
+          #pragma unroll
           for (int i = 0; i < N; i++) packs[k][i] = function(packs[k][i], scale, shift);
           storePack(out, packs[k], start + k * step, count, accumulate);
         }
@@ -45,11 +47,14 @@ extension KernelSource {
       __device__ __forceinline__ void zipFlat(const T* a, const T* b, T* out, long long count, int accumulate) {
         float packsA[packsPerThread][N], packsB[packsPerThread][N];
         long long start = firstElement<N>(), step = (long long)blockDim.x * N;
+        #pragma unroll
         for (int k = 0; k < packsPerThread; k++) {
           loadPack(packsA[k], a, start + k * step, count);
           loadPack(packsB[k], b, start + k * step, count);
         }
+        #pragma unroll
         for (int k = 0; k < packsPerThread; k++) {
+          #pragma unroll
           for (int i = 0; i < N; i++) packsA[k][i] = function(packsA[k][i], packsB[k][i]);
           storePack(out, packsA[k], start + k * step, count, accumulate);
         }
@@ -81,6 +86,7 @@ extension KernelSource {
         float packA[N], packB[N];
         loadOperand(packA, a, column, stridesA.at[3]);
         loadOperand(packB, b, column, stridesB.at[3]);
+        #pragma unroll
         for (int i = 0; i < N; i++) packA[i] = function(packA[i], packB[i]);
         long long start = (long long)pack * N;
         storePack(out, packA, start, start + N, accumulate);

@@ -83,6 +83,12 @@ extension KernelSource {
   static let columnSums = KernelSource(
     name: "columnSums",
     text: #"""
+      template <int N> __device__ __forceinline__ void addRow(float (&sum)[N], const T* row) {
+        float values[N];
+        loadPack(values, row, 0, N);
+        for (int i = 0; i < N; i++) sum[i] += values[i];
+      }
+
       // A block sums one range of rows of one matrix for a tile of columns. Its threads stand in rows of
       // `packsPerTile`; each adds up N columns of every so many rows, then the rows of threads are added up in order.
       template <int N, typename R> __device__ __forceinline__ void sumTile(
@@ -93,16 +99,15 @@ extension KernelSource {
         int columnsPerTile = packsPerTile * N, threadRows = blockDim.x / packsPerTile;
         long long firstColumn = (long long)(blockIdx.x % tiles) * columnsPerTile;
         int threadRow = threadIdx.x / packsPerTile, offset = threadIdx.x % packsPerTile * N;
-        x += matrix * count * inner + firstColumn + offset;
         float sum[N] = {};
         if (threadRow < threadRows && firstColumn + offset < inner) {
-          long long lastRow = min((part + 1) * rowsPerPart, count);
-          #pragma unroll 4
-          for (long long row = part * rowsPerPart + threadRow; row < lastRow; row += threadRows) {
-            float values[N];
-            loadPack(values, x, row * inner, row * inner + N);
-            for (int i = 0; i < N; i++) sum[i] += values[i];
+          long long row = part * rowsPerPart + threadRow, lastRow = min((part + 1) * rowsPerPart, count);
+          x += matrix * count * inner + firstColumn + offset;
+          for (; row + 3 * threadRows < lastRow; row += 4 * threadRows) {
+            #pragma unroll
+            for (int k = 0; k < 4; k++) addRow(sum, x + (row + k * threadRows) * inner);
           }
+          for (; row < lastRow; row += threadRows) addRow(sum, x + row * inner);
         }
         for (int i = 0; i < N; i++) tile[threadIdx.x * N + i] = sum[i];
         __syncthreads();
