@@ -1,4 +1,5 @@
 import Foundation
+import Tensor
 
 /// A real number together with a bound on the error that single-precision arithmetic may make on the way to it.
 ///
@@ -27,6 +28,13 @@ public struct Bounded: Sendable, ExpressibleByFloatLiteral {
   public init(_ value: Double, error: Double = 0) {
     self.value = value
     self.error = error
+  }
+
+  /// An intermediate result as a matrix unit may read it: rounded to the type of the other operands. Matrix units
+  /// that read Float32 round nothing.
+  func read(as dtype: DType) -> Bounded {
+    guard dtype != .float32 else { return self }
+    return Bounded(value, error: error + dtype.unitRoundoff * (abs(value) + error) + dtype.smallestSpacing / 2)
   }
 
   /// A constant, exact.

@@ -12,6 +12,17 @@ public enum Primitive: String, Sendable, CaseIterable {
   case geglu, gegluBackward, gather, gatherBackward
   case uniform, normal
   case sumOfSquares, clippingFactor, countStep, adamW, updateScale
+
+  /// Whether a device may ask for tensors that start at multiples of 16 bytes, as libraries of matrix products do.
+  /// The other primitives take any address that suits the elements.
+  public var mayRequireAlignment: Bool {
+    switch self {
+    case .matrixProduct, .convolution, .convolutionBackwardInput, .convolutionBackwardWeight, .groupNorm,
+      .groupNormBackward, .layerNorm, .layerNormBackward, .attention, .attentionBackward, .geglu, .gegluBackward:
+      true
+    default: false
+    }
+  }
 }
 
 /// One primitive with one set of extents: everything that tests and benchmarks need to know about it.
@@ -72,8 +83,23 @@ public struct OperationCase: Sendable, CustomStringConvertible {
 
 /// Every case of every primitive.
 public enum OperationCatalogue {
-  /// The cases that a backend must pass, by family.
+  /// The types in which a device may compute.
+  public static let computeTypes = DType.allCases.filter(\.isFloatingPoint)
+
+  /// The cases that a backend must pass.
   public static let all: [OperationCase] =
-    elementwise + movement + reductions + matrixProducts + convolutions + normalizations + attentions + embeddings
-    + randomNumbers + optimizer
+    computeTypes.flatMap { computing(in: $0) } + fills + casts + movementOfIntegers + randomNumbers + optimizer
+
+  /// The cases whose activations, weights and gradients are of one type; statistics, losses and the logarithms of
+  /// sums of exponentials are Float32 throughout.
+  ///
+  /// The operands are rounded to the type before the reference sees them, and the tolerance grows by the rounding of
+  /// the outputs, so that every case is as strict in a half type as it is in Float32.
+  public static func computing(in dtype: DType) -> [OperationCase] {
+    elementwise(dtype) + movement(dtype) + reductions(dtype) + matrixProducts(dtype) + convolutions(dtype)
+      + normalizations(dtype) + attentions(dtype) + embeddings(dtype)
+      + [1, 7, 1000, 70_001, 0].map {
+        sumOfSquares($0, dtype)
+      }
+  }
 }

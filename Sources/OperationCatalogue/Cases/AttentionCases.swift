@@ -48,7 +48,7 @@ extension OperationCatalogue {
           operands[0], operands[1], operands[2], spec, into: outputs[0].tensor, logSumExp: outputs[1].tensor)
       },
       reference: {
-        let (out, logSumExp) = Reference.attention($0[0], $0[1], $0[2], spec)
+        let (out, logSumExp) = Reference.attention($0[0], $0[1], $0[2], spec, dtype)
         return [out, logSumExp]
       })
   }
@@ -76,11 +76,12 @@ extension OperationCatalogue {
       },
       reference: {
         select(
-          Reference.attentionBackward($0[0], $0[1], $0[2], out: $0[3], logSumExp: $0[4], $0[5], spec), wanted)
+          Reference.attentionBackward($0[0], $0[1], $0[2], out: $0[3], logSumExp: $0[4], $0[5], spec, dtype), wanted)
       })
   }
 
-  static var attentions: [OperationCase] {
+  /// Attentions in one type.
+  static func attentions(_ dtype: DType) -> [OperationCase] {
     let extents = [
       AttentionExtents(1, queries: 1, keys: 1, heads: 1, headSize: 1),
       AttentionExtents(2, queries: 5, keys: 5, heads: 3, headSize: 8),
@@ -101,12 +102,9 @@ extension OperationCatalogue {
       AttentionExtents(0, queries: 3, keys: 3, heads: 2, headSize: 4),
     ]
     let partly = [[true, false, false], [false, true, true], [false, true, false], [false, false, true]]
-    let halves = [DType.float16, .bfloat16].flatMap { dtype in
-      [extents[2], extents[12]].flatMap { [attention($0, dtype), attentionBackward($0, dtype)] }
-    }
-    return extents.flatMap { [attention($0), attentionBackward($0)] }
+    return extents.flatMap { [attention($0, dtype), attentionBackward($0, dtype)] }
       + partly.flatMap { wanted in
-        [extents[2], extents[12]].map { attentionBackward($0, wanted: wanted) }
-      } + halves
+        [extents[2], extents[12]].map { attentionBackward($0, wanted: wanted, dtype) }
+      }
   }
 }

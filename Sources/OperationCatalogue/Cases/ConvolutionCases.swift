@@ -75,7 +75,8 @@ extension OperationCatalogue {
       reference: { [Reference.convolutionBackwardWeight($0[0], $0[1], extents.spec, weight: extents.weight)] })
   }
 
-  static var convolutions: [OperationCase] {
+  /// Convolutions in one type.
+  static func convolutions(_ dtype: DType) -> [OperationCase] {
     let belowAndRight = Convolution2D.Padding(top: 0, left: 0, bottom: 1, right: 1)
     let uneven = Convolution2D.Padding(top: 2, left: 0, bottom: 1, right: 3)
     let extents = [
@@ -103,12 +104,8 @@ extension OperationCatalogue {
       ConvolutionExtents([0, 4, 4, 3], out: 2, 3, 3, padding: .all(1)),
       ConvolutionExtents([0, 4, 4, 3], out: 2, 1, 1),
     ]
-    return extents.flatMap { [convolution($0), convolutionBackwardInput($0), convolutionBackwardWeight($0)] }
-      + [extents[0], extents[1], extents[9]].map { convolution($0, bias: false) }
-      + [DType.float16, .bfloat16].flatMap { dtype in
-        [extents[1], extents[2], extents[9]].flatMap {
-          [convolution($0, dtype), convolutionBackwardInput($0, dtype), convolutionBackwardWeight($0, dtype)]
-        }
-      }
+    return extents.flatMap {
+      [convolution($0, dtype), convolutionBackwardInput($0, dtype), convolutionBackwardWeight($0, dtype)]
+    } + [extents[0], extents[1], extents[9]].map { convolution($0, bias: false, dtype) }
   }
 }

@@ -1,7 +1,8 @@
 import Tensor
 
 extension OperationCatalogue {
-  static var embeddings: [OperationCase] { gatedUnits + lookups }
+  /// Gated activations and look-ups in one type.
+  static func embeddings(_ dtype: DType) -> [OperationCase] { gatedUnits(dtype) + lookups(dtype) }
 
   /// The gated activation of [rows, 2 · width].
   public static func geglu(_ rows: Int, _ width: Int, _ dtype: DType = .float32) -> OperationCase {
@@ -49,21 +50,18 @@ extension OperationCatalogue {
       reference: { [Reference.gatherBackward($0[0], $0[1], rows: rows, width: width)] })
   }
 
-  private static var gatedUnits: [OperationCase] {
-    let extents = [(1, 1), (3, 5), (7, 13), (2, 64), (31, 1281), (0, 4)]
-    return extents.flatMap { [geglu($0, $1), gegluBackward($0, $1)] }
-      + [DType.float16, .bfloat16].flatMap { [geglu(3, 11, $0), gegluBackward(3, 11, $0)] }
+  private static func gatedUnits(_ dtype: DType) -> [OperationCase] {
+    let extents = [(1, 1), (3, 5), (7, 13), (2, 64), (31, 1281), (3, 11), (0, 4)]
+    return extents.flatMap { [geglu($0, $1, dtype), gegluBackward($0, $1, dtype)] }
   }
 
-  private static var lookups: [OperationCase] {
+  private static func lookups(_ dtype: DType) -> [OperationCase] {
     let extents: [(Int, Int, Shape)] = [
       (1, 1, [1]), (5, 7, [3]), (4, 16, [2, 13]), (100, 3, [7]), (3, 33, []), (2, 5, [200]), (3, 4, [0]),
+      (9, 64, [21]),
     ]
     return extents.flatMap {
-      [gather(rows: $0, width: $1, indices: $2), gatherBackward(rows: $0, width: $1, indices: $2)]
+      [gather(rows: $0, width: $1, indices: $2, dtype), gatherBackward(rows: $0, width: $1, indices: $2, dtype)]
     }
-      + [DType.float16, .bfloat16].flatMap {
-        [gather(rows: 4, width: 5, indices: [2, 7], $0), gatherBackward(rows: 4, width: 5, indices: [2, 7], $0)]
-      }
   }
 }

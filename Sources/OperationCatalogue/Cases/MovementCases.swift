@@ -1,7 +1,22 @@
 import Tensor
 
 extension OperationCatalogue {
-  static var movement: [OperationCase] { transposes + blockCopies + upsamplings }
+  /// Movements of elements of one type.
+  static func movement(_ dtype: DType) -> [OperationCase] {
+    transposes(dtype) + blockCopies(dtype) + upsamplings(dtype)
+  }
+
+  /// Movements of integers, which are only ever replaced.
+  static var movementOfIntegers: [OperationCase] {
+    [DType.int32, .uint8].flatMap { dtype in
+      [
+        copyBlocks([6, 5], into: [6, 9], joinLast, .overwrite, dtype),
+        upsampleNearest([2, 3, 4, 5], to: 6, 7, dtype),
+      ]
+    }
+  }
+
+  private static let joinLast = BlockCopy(outer: 6, count: 5, source: (0, 5), target: (3, 9))
 
   /// A reordering of axes.
   public static func transpose(_ shape: Shape, _ permutation: [Int], _ dtype: DType = .float32) -> OperationCase {
@@ -54,21 +69,17 @@ extension OperationCatalogue {
       reference: { [Reference.upsampleNearestBackward($0[0], shape)] })
   }
 
-  private static var transposes: [OperationCase] {
+  private static func transposes(_ dtype: DType) -> [OperationCase] {
     let patterns: [(Shape, [Int])] = [
       ([5], [0]), ([1, 1], [1, 0]), ([7, 13], [1, 0]), ([7, 13], [0, 1]), ([65, 130], [1, 0]), ([130, 257], [1, 0]),
       ([2, 3, 5], [0, 2, 1]), ([2, 3, 5], [2, 1, 0]), ([2, 3, 5], [1, 2, 0]), ([4, 1, 6], [1, 0, 2]),
       ([2, 3, 5, 7], [0, 2, 1, 3]), ([2, 3, 5, 7], [0, 3, 1, 2]), ([2, 3, 5, 7], [0, 2, 3, 1]),
       ([2, 3, 5, 7], [3, 2, 1, 0]), ([7, 3, 3, 5], [2, 3, 1, 0]), ([0, 3], [1, 0]),
     ]
-    return patterns.map { transpose($0, $1) }
-      + [DType.float16, .bfloat16].flatMap {
-        [transpose([7, 13], [1, 0], $0), transpose([2, 3, 5, 7], [0, 3, 1, 2], $0)]
-      }
+    return patterns.map { transpose($0, $1, dtype) }
   }
 
-  private static var blockCopies: [OperationCase] {
-    let joinLast = BlockCopy(outer: 6, count: 5, source: (0, 5), target: (3, 9))
+  private static func blockCopies(_ dtype: DType) -> [OperationCase] {
     let takeMiddle = BlockCopy(outer: 4, count: 2, source: (3, 7), target: (0, 2))
     let whole = BlockCopy(outer: 1, count: 24, source: (0, 24), target: (12, 24))
     let single = BlockCopy(outer: 11, count: 1, source: (2, 3), target: (1, 2))
@@ -76,26 +87,24 @@ extension OperationCatalogue {
     let large = BlockCopy(outer: 300, count: 257, source: (0, 257), target: (7, 300))
     return Write.allCases.flatMap { write in
       [
-        copyBlocks([6, 5], into: [6, 9], joinLast, write), copyBlocks([4, 7], into: [4, 2], takeMiddle, write),
-        copyBlocks([2, 12], into: [4, 12], whole, write), copyBlocks([40], into: [25], single, write),
-        copyBlocks([2, 5], into: [2, 5], nothing, write), copyBlocks([300, 257], into: [300, 300], large, write),
-        copyBlocks([6, 5], into: [6, 9], joinLast, write, .float16),
-        copyBlocks([6, 5], into: [6, 9], joinLast, write, .bfloat16),
+        copyBlocks([6, 5], into: [6, 9], joinLast, write, dtype),
+        copyBlocks([4, 7], into: [4, 2], takeMiddle, write, dtype),
+        copyBlocks([2, 12], into: [4, 12], whole, write, dtype), copyBlocks([40], into: [25], single, write, dtype),
+        copyBlocks([2, 5], into: [2, 5], nothing, write, dtype),
+        copyBlocks([300, 257], into: [300, 300], large, write, dtype),
       ]
-    } + [
-      copyBlocks([6, 5], into: [6, 9], joinLast, .overwrite, .int32),
-      copyBlocks([6, 5], into: [6, 9], joinLast, .overwrite, .uint8),
-    ]
+    }
   }
 
-  private static var upsamplings: [OperationCase] {
+  private static func upsamplings(_ dtype: DType) -> [OperationCase] {
     let patterns: [(Shape, Int, Int)] = [
       ([1, 1, 1, 1], 1, 1), ([1, 1, 1, 3], 2, 2), ([2, 4, 4, 5], 8, 8), ([1, 4, 5, 3], 7, 9), ([2, 3, 2, 8], 6, 3),
       ([1, 3, 3, 2], 7, 8), ([1, 5, 2, 1], 5, 5), ([1, 16, 16, 33], 32, 32), ([0, 2, 2, 3], 4, 4),
+      ([2, 3, 4, 5], 6, 7), ([1, 6, 4, 16], 12, 8),
     ]
-    return patterns.flatMap { [upsampleNearest($0, to: $1, $2), upsampleNearestBackward($0, to: $1, $2)] }
-      + DType.allCases.map { upsampleNearest([2, 3, 4, 5], to: 6, 7, $0) }
-      + [DType.float16, .bfloat16].map { upsampleNearestBackward([2, 3, 4, 5], to: 6, 7, $0) }
+    return patterns.flatMap {
+      [upsampleNearest($0, to: $1, $2, dtype), upsampleNearestBackward($0, to: $1, $2, dtype)]
+    }
   }
 }
 

@@ -92,7 +92,8 @@ extension OperationCatalogue {
       })
   }
 
-  static var normalizations: [OperationCase] {
+  /// Normalisations of one type.
+  static func normalizations(_ dtype: DType) -> [OperationCase] {
     let groupShapes: [(Shape, Int)] = [
       ([1, 1, 1, 2], 1), ([2, 3, 5, 4], 2), ([1, 4, 4, 32], 32), ([2, 5, 1, 6], 1), ([3, 3, 3, 10], 5),
       ([1, 1, 1, 4], 4), ([2, 8, 8, 64], 32), ([1, 17, 19, 21], 7), ([2, 24, 24, 40], 8), ([0, 4, 4, 8], 2),
@@ -103,26 +104,23 @@ extension OperationCatalogue {
     let groupCases = [false, true].flatMap { silu in
       groupShapes.flatMap { shape, groups in
         let spec = GroupNormalization(groups: groups, epsilon: 1e-5, silu: silu)
-        return [groupNorm(shape, spec), groupNormBackward(shape, spec)]
+        return [groupNorm(shape, spec, .normal(), dtype), groupNormBackward(shape, spec, .normal(), dtype)]
       }
     }
     let groupVariants =
-      partly.map { groupNormBackward([2, 3, 5, 6], typical, wanted: $0) } + [
-        groupNorm([2, 7, 5, 6], typical, far), groupNormBackward([2, 7, 5, 6], typical, far),
+      (partly + [[true, true, true]]).map { groupNormBackward([2, 3, 5, 6], typical, .normal(), wanted: $0, dtype) } + [
+        groupNorm([2, 7, 5, 6], typical, far, dtype), groupNormBackward([2, 7, 5, 6], typical, far, dtype),
+        groupNorm([2, 3, 5, 6], typical, .normal(), dtype),
       ]
-    let rowShapes: [Shape] = [[1, 1], [5, 7], [3, 320], [77, 13], [2, 1281], [129, 8], [300, 96], [0, 4]]
-    let rowCases = rowShapes.flatMap { [layerNorm($0), layerNormBackward($0)] }
+    let rowShapes: [Shape] = [
+      [1, 1], [5, 7], [3, 320], [77, 13], [2, 1281], [129, 8], [300, 96], [5, 33], [0, 4],
+    ]
+    let rowCases = rowShapes.flatMap { [layerNorm($0, .normal(), dtype), layerNormBackward($0, .normal(), dtype)] }
     let rowVariants =
-      partly.map { layerNormBackward([5, 33], wanted: $0) } + [
-        layerNorm([4, 65], far), layerNormBackward([4, 65], far),
+      partly.map { layerNormBackward([5, 33], .normal(), wanted: $0, dtype) } + [
+        layerNorm([4, 65], far, dtype), layerNormBackward([4, 65], far, dtype),
       ]
-    let halves = [DType.float16, .bfloat16].flatMap { dtype in
-      [
-        groupNorm([2, 3, 5, 6], typical, .normal(), dtype), groupNormBackward([2, 3, 5, 6], typical, .normal(), dtype),
-        layerNorm([5, 33], .normal(), dtype), layerNormBackward([5, 33], .normal(), dtype),
-      ]
-    }
-    return groupCases + groupVariants + rowCases + rowVariants + halves
+    return groupCases + groupVariants + rowCases + rowVariants
   }
 
   private static func scaleAndShift(_ shape: Shape, _ dtype: DType) -> [Operand] {

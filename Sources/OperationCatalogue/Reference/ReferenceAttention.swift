@@ -2,8 +2,11 @@ import Tensor
 
 extension Reference {
   /// softmax(scale · QKᵀ) V, and the logarithm of each row's sum of exponentials.
+  ///
+  /// A kernel may multiply the values by weights rounded to `dtype`, the type of its operands, since that is what the
+  /// matrix units read. It may do so before or after it divides by the sum, which is at least 1.
   public static func attention(
-    _ q: Values, _ k: Values, _ v: Values, _ spec: Attention
+    _ q: Values, _ k: Values, _ v: Values, _ spec: Attention, _ dtype: DType = .float32
   ) -> (out: Values, logSumExp: Values) {
     let (batch, queries, heads, size) = (q.shape[0], q.shape[1], q.shape[2], q.shape[3])
     var out = Values(zeros: q.shape)
@@ -19,8 +22,10 @@ extension Reference {
           logSumExp[n, h, i] = largest + sum.total.logarithm()
           for d in 0..<size {
             var weighted = BoundedSum()
-            for (j, exponential) in exponentials.enumerated() { weighted.add(exponential * v[n, j, h, d]) }
-            out[n, i, h, d] = weighted.total / sum.total
+            for (j, exponential) in exponentials.enumerated() {
+              weighted.add((exponential / sum.total).read(as: dtype) * v[n, j, h, d])
+            }
+            out[n, i, h, d] = weighted.total
           }
         }
       }
@@ -31,9 +36,10 @@ extension Reference {
   /// The derivatives of `attention` by queries, keys and values, from what the forward pass has kept.
   ///
   /// With P = exp(S - logSumExp) and D = Σ gradient · out: dV = Pᵀ dO, dS = P ∘ (dO Vᵀ - D), dQ = scale · dS K and
-  /// dK = scale · dSᵀ Q (Dao et al., 2022).
+  /// dK = scale · dSᵀ Q (Dao et al., 2022). Matrix units read P and dS as `dtype`.
   static func attentionBackward(
-    _ q: Values, _ k: Values, _ v: Values, out: Values, logSumExp: Values, _ gradient: Values, _ spec: Attention
+    _ q: Values, _ k: Values, _ v: Values, out: Values, logSumExp: Values, _ gradient: Values, _ spec: Attention,
+    _ dtype: DType
   ) -> [Values] {
     let (batch, queries, heads, size) = (q.shape[0], q.shape[1], q.shape[2], q.shape[3])
     let scale = Bounded(Double(spec.scale))
@@ -50,12 +56,13 @@ extension Reference {
             let probability = (score(q, k, n, h, i, j, spec) - logSumExp[n, h, i]).exponential()
             var product = BoundedSum()
             for d in 0..<size { product.add(gradient[n, i, h, d] * v[n, j, h, d]) }
-            let dscore = scale * (probability * (product.total - projection.total))
+            let dscore = (scale * (probability * (product.total - projection.total))).read(as: dtype)
+            let weight = probability.read(as: dtype)
             for d in 0..<size {
               let place = ((n * k.shape[1] + j) * heads + h) * size + d
               sums[d].add(dscore * k[n, j, h, d])
               dk[place].add(dscore * q[n, i, h, d])
-              dv[place].add(probability * gradient[n, i, h, d])
+              dv[place].add(weight * gradient[n, i, h, d])
             }
           }
           for d in 0..<size { dq[n, i, h, d] = sums[d].total }

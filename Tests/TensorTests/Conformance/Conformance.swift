@@ -25,16 +25,20 @@ enum WriteMode: String, CaseIterable, Sendable {
 
 extension OperationCase {
   /// Runs the case between guard values and compares every output element with the reference.
-  func check(on backend: any Backend, _ mode: WriteMode, operands values: [Values], reference: [Values]) {
+  ///
+  /// - Parameter guardWidth: how many elements lie before and after each tensor.
+  func check(
+    on backend: any Backend, _ mode: WriteMode, guardWidth: Int, operands values: [Values], reference: [Values]
+  ) {
     let layout = backend.convolutionLayout
     let operandTensors = zip(operands, values).map { operand, values in
       let stored = operand.isConvolutionWeight ? values.stored(layout) : values
-      return GuardedTensor(operand: stored.numbers, stored.shape, operand.dtype, on: backend)
+      return GuardedTensor(operand: stored.numbers, stored.shape, operand.dtype, guardWidth: guardWidth, on: backend)
     }
     let bases = outputs.enumerated().map { index, output in base(output, index, mode, values, reference[index], layout)
     }
     let outputTensors = zip(outputs, bases).map { output, base in
-      GuardedTensor(output: base.numbers, base.shape, output.dtype, on: backend)
+      GuardedTensor(output: base.numbers, base.shape, output.dtype, guardWidth: guardWidth, on: backend)
     }
     let destinations = outputTensors.enumerated().map { index, output in
       Destination(tensor: output.tensor, write: outputs[index].mode == .either ? mode.write(index) : .overwrite)

@@ -15,6 +15,16 @@ extension Device {
       return !(operation.operands.map(\.dtype) + operation.outputs.map(\.dtype)).contains {
         $0 == .float16 || $0 == .bfloat16
       }
+    case .cuda: return true
+    }
+  }
+
+  /// How many elements stand guard on both sides of a tensor. An odd number aligns the tensor to its elements only,
+  /// 128 to 16 bytes; where both are allowed, both are tried, as kernels take different paths.
+  func guardWidths(_ primitive: Primitive) -> [Int] {
+    switch self {
+    case .cpu: [67]
+    case .cuda: primitive.mayRequireAlignment ? [128] : [67, 128]
     }
   }
 }
@@ -24,11 +34,16 @@ extension Device {
   @Test(arguments: Primitive.allCases)
   func agreesWithTheReference(_ primitive: Primitive) {
     for operation in OperationCatalogue.all where operation.primitive == primitive {
+      let runs = Device.allCases.flatMap { device in
+        WriteMode.modes(of: operation).filter { device.supports(operation, $0) }.map { (device, $0) }
+      }
+      guard !runs.isEmpty else { continue }
       let operands = operation.operandValues()
       let reference = operation.reference(operands)
-      for device in Device.allCases {
-        for mode in WriteMode.modes(of: operation) where device.supports(operation, mode) {
-          operation.check(on: device.backend, mode, operands: operands, reference: reference)
+      for (device, mode) in runs {
+        for guardWidth in device.guardWidths(primitive) {
+          operation.check(
+            on: device.backend, mode, guardWidth: guardWidth, operands: operands, reference: reference)
         }
       }
     }
@@ -65,6 +80,16 @@ extension Device {
   @Test func everyPrimitiveHasCases() {
     let covered = Set(OperationCatalogue.all.map(\.primitive))
     #expect(covered == Set(Primitive.allCases))
+  }
+
+  /// What networks compute has cases in every type; the rest is always Float32.
+  @Test(arguments: OperationCatalogue.computeTypes)
+  func everyTypeHasCases(_ dtype: DType) {
+    let alwaysSingle: Set<Primitive> = [.uniform, .normal, .clippingFactor, .countStep, .updateScale]
+    let covered = OperationCatalogue.all.filter { operation in
+      (operation.operands.map(\.dtype) + operation.outputs.map(\.dtype)).contains(dtype)
+    }
+    #expect(Set(covered.map(\.primitive)).isSuperset(of: Set(Primitive.allCases).subtracting(alwaysSingle)))
   }
 
   @Test(arguments: Device.allCases)
