@@ -12,13 +12,23 @@ public enum Device: String, CaseIterable, Sendable {
   /// On an odd number of threads, so that work is divided unevenly on any machine.
   private static let sharedCPU = CPUBackend(threads: 3)
 
-  private static let sharedCUDA: (any Backend)? = nil
+  /// A GPU that is there but cannot be used fails the tests: a machine with a GPU is meant to test it.
+  private static let sharedCUDA: (any Backend)? = {
+    if CUDAInstallation().devices.isEmpty { return nil }
+    do {
+      return try CUDABackend() as AnyObject as? any Backend
+    } catch {
+      fatalError("\(error)")
+    }
+  }()
 
   /// The backend of the device, one for all tests.
   public var backend: any Backend {
     switch self {
-    case .cpu: Self.sharedCPU
-    case .cuda: Self.sharedCUDA!
+    case .cpu: return Self.sharedCPU
+    case .cuda:
+      guard let backend = Self.sharedCUDA else { fatalError("this machine has no CUDA device") }
+      return backend
     }
   }
 }
