@@ -51,8 +51,8 @@ public final class AdamW {
     let norm = clip()
     for (index, store) in stores.enumerated() {
       store.backend.adamW(
-        constants, rates: rates, clipping: clipping, gradient: store.gradients, parameter: store.values,
-        moment1: moments1[index], moment2: moments2[index], shadow: nil)
+        constants, rates: rates, clipping: clipping, gradient: store.totalGradients, parameter: store.values,
+        moment1: moments1[index], moment2: moments2[index], shadow: store.shadow)
       store.clearGradients()
     }
     return norm
@@ -71,7 +71,7 @@ public final class AdamW {
   private func clip() -> Tensor {
     let backend = clipping.backend
     let total = Tensor(repeating: 0, [], on: backend)
-    for store in stores { backend.sumOfSquares(store.gradients, into: .accumulate(total)) }
+    for store in stores { backend.sumOfSquares(store.totalGradients, into: .accumulate(total)) }
     backend.clippingFactor(total, scale: scale, maximumNorm: maximumGradientNorm, into: clipping)
     return total.unary(.squareRoot)
   }

@@ -48,6 +48,10 @@ extension Node {
     var fresh: [(node: Node, gradient: Tensor)] = []
     let destinations = nodes.map { node -> Destination? in
       guard let node else { return nil }
+      if let place = node.place {
+        // A kernel writes its outputs in any order, so what it writes twice must be there before.
+        return nodes.count { $0 === node } > 1 ? .accumulate(place.value) : place.next()
+      }
       if let existing = node.gradientForAccumulation() { return .accumulate(existing) }
       let gradient = Tensor(empty: node.shape, dtype: node.dtype, on: node.backend)
       fresh.append((node, gradient))
@@ -59,13 +63,13 @@ extension Node {
 
   /// The gradient so far, if it may be written in place.
   private func gradientForAccumulation() -> Tensor? {
-    if isParameter || gradient?.isUniquelyReferenced() == true { return gradient }
-    return nil
+    gradient?.isUniquelyReferenced() == true ? gradient : nil
   }
 
   /// Adds an existing tensor to the gradient, passing it on without a copy where it is the first to arrive.
   func add(_ incoming: Tensor) {
     let incoming = incoming.reshaped(shape)
+    if let place { return backend.cast(incoming, into: place.next()) }
     guard gradient != nil else {
       gradient = incoming
       return

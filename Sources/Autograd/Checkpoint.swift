@@ -18,7 +18,7 @@ public func checkpoint(_ inputs: [Variable], _ block: @escaping ([Variable]) -> 
       let leaves = values.map { value in
         guard value.isDifferentiable else { return Variable(value.tensor) }
         let node = remaining.removeFirst()
-        if node.isParameter { return Variable(value.tensor, node: node) }
+        if node.place != nil { return Variable(value.tensor, node: node) }
         if let known = standIns.first(where: { $0.node === node }) { return Variable(value.tensor, node: known.leaf) }
         let leaf = Node(value.tensor, inputs: [], pull: nil)
         standIns.append((node, leaf))

@@ -42,43 +42,65 @@ public struct ParameterSpecification: Sendable, Hashable {
 public final class Parameter: Sendable {
   /// The name, the extents in PyTorch's order and the layout.
   public let specification: ParameterSpecification
-  /// The numbers, in the device's layout.
+  /// The numbers, in the device's layout. Those of a trainable parameter are Float32 whatever type is computed in, so
+  /// that steps smaller than that type's spacing add up (Micikevicius et al., 2018).
   public let value: Tensor
-  /// Where derivatives add up, or `nil` for a frozen parameter.
-  public let gradient: Tensor?
-  /// The parameter as operations see it.
+  /// The parameter as operations see it, in the type that they compute in.
   public let variable: Variable
 
-  init(_ specification: ParameterSpecification, value: Tensor, gradient: Tensor?) {
+  /// - Parameters:
+  ///   - shadow: room for a copy of a trainable parameter in the type that is computed in, if that is not Float32.
+  ///   - gradient: where derivatives add up; `nil` for a frozen parameter.
+  init(_ specification: ParameterSpecification, value: Tensor, shadow: Tensor? = nil, gradient: GradientPlace? = nil) {
     self.specification = specification
     self.value = value
-    self.gradient = gradient
-    variable = Variable(value, node: gradient.map { Node(value, inputs: [], pull: nil, parameterGradient: $0) })
+    let seen = shadow ?? value
+    variable = Variable(seen, node: gradient.map { Node(seen, inputs: [], pull: nil, place: $0) })
   }
 
   /// diffusers' key of the parameter.
   public var name: String { specification.name }
 
   /// Whether the parameter is trained.
-  public var isTrainable: Bool { gradient != nil }
+  public var isTrainable: Bool { variable.isDifferentiable }
+
+  /// The bytes on the device, a copy in the type that is computed in included.
+  var byteCount: Int {
+    let seen = variable.value
+    return value.byteCount + (seen.dtype == value.dtype ? 0 : seen.byteCount)
+  }
+
+  /// The sum of the derivatives that have arrived, or `nil` for a frozen parameter.
+  ///
+  /// It has the type that is computed in: the products behind each number add up in Float32 and are rounded once.
+  public var gradient: Tensor? { variable.gradient }
 
   /// Replaces the numbers by those given in PyTorch's order.
+  ///
+  /// This and the optimiser are the only ways to change a parameter, so that what operations see follows its numbers.
   public func assign(_ values: [Float]) {
     ParameterLayout.write(values, specification, into: value)
+    let seen = variable.value
+    if seen.dtype != value.dtype { value.backend.cast(value, into: .overwrite(seen)) }
   }
 }
 
 /// The one place that turns PyTorch's order of numbers into a device's order and back.
 enum ParameterLayout {
-  /// Writes numbers in PyTorch's order to a tensor in the device's order.
+  /// Writes numbers in PyTorch's order to a tensor of any floating-point type in the device's order.
   static func write(_ values: [Float], _ specification: ParameterSpecification, into stored: Tensor) {
     require(
       values.count == specification.shape.count,
       "\(specification.name): \(values.count) values do not fill \(specification.shape)")
+    let backend = stored.backend
+    guard stored.dtype == .float32 else {
+      let exact = stored.emptyLike(dtype: .float32)
+      write(values, specification, into: exact)
+      return backend.cast(exact, into: .overwrite(stored))
+    }
     switch specification.kind {
     case .plain: stored.assign(values)
     case .convolution:
-      let backend = stored.backend
       let pytorch = Tensor(values, specification.shape, on: backend)
       backend.transpose(pytorch, backend.convolutionLayout.permutation, into: .overwrite(stored))
     }

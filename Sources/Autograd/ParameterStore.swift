@@ -10,26 +10,36 @@ public protocol ParameterSource {
 
 /// The one ordered list of a model's parameters, and the flat arenas that hold them.
 ///
-/// Trainable parameters stand side by side in one tensor, and so do their gradients: clearing gradients, measuring
-/// their norm and stepping the optimiser are one kernel each.
+/// Trainable parameters stand side by side in one tensor, and so do their gradients: measuring their norm and stepping
+/// the optimiser are one kernel each.
+///
+/// A model may compute in a half type. Its trainable parameters are Float32 all the same, and beside them stands a
+/// rounded copy, which is what layers see; gradients and frozen parameters exist in the half type alone.
 public final class ParameterStore {
   /// The device.
   public let backend: any Backend
   /// All parameters, in the order in which the model asked for them.
   public private(set) var parameters: [Parameter] = []
-  /// The trainable parameters side by side.
+  /// The type that layers compute in.
+  public let computeType: DType
+  /// The trainable parameters side by side, in Float32. Only `Parameter.assign` and the optimiser write to them.
   public let values: Tensor
-  /// Their gradients at the same offsets.
-  public let gradients: Tensor
+  /// The same in the type that layers compute in, at the same offsets; `nil` where that is Float32.
+  public let shadow: Tensor?
+  private let gradientArena: GradientArena
   private let frozen: Tensor
   private let places: [String: ArenaPlan.Place]
 
-  private init(_ plan: ArenaPlan, on backend: any Backend) {
+  private init(_ plan: ArenaPlan, _ computeType: DType, on backend: any Backend) {
     self.backend = backend
+    self.computeType = computeType
     places = plan.places
     values = Tensor(repeating: 0, [plan.trainableCount], on: backend)
-    gradients = Tensor(repeating: 0, [plan.trainableCount], on: backend)
-    frozen = Tensor(empty: [plan.frozenCount], on: backend)
+    shadow =
+      computeType == .float32
+      ? nil : Tensor(repeating: 0, [plan.trainableCount], dtype: computeType, on: backend)
+    gradientArena = GradientArena(count: plan.trainableCount, computeType, on: backend)
+    frozen = Tensor(empty: [plan.frozenCount], dtype: computeType, on: backend)
   }
 
   /// Builds a model and its parameters.
@@ -38,19 +48,22 @@ public final class ParameterStore {
   ///
   /// - Parameters:
   ///   - isTrainable: which parameters, by name, get gradients.
+  ///   - computeType: the floating-point type that layers compute in.
   ///   - source: where the numbers come from.
   ///   - make: builds the model under the scope it is given.
   /// - Throws: what `source` or `make` throws.
   public static func build<Model>(
-    on backend: any Backend, trainable isTrainable: @escaping (String) -> Bool, from source: any ParameterSource,
-    _ make: (Scope) throws -> Model
+    on backend: any Backend, trainable isTrainable: @escaping (String) -> Bool, computeType: DType = .float32,
+    from source: any ParameterSource, _ make: (Scope) throws -> Model
   ) throws -> (model: Model, parameters: ParameterStore) {
+    require(
+      backend.computeTypes.contains(computeType), "ParameterStore: \(backend.name) does not compute in \(computeType)")
     let plan = ArenaPlan(isTrainable: isTrainable)
     _ = try make(plan.scope)
     try source.check(plan.specifications)
-    let store = ParameterStore(plan, on: backend)
+    let store = ParameterStore(plan, computeType, on: backend)
     let model = try make(
-      Scope(on: backend) { specification in
+      Scope(on: backend, computeType) { specification in
         let parameter = store.makeParameter(specification)
         try source.fill(parameter)
         return parameter
@@ -70,10 +83,12 @@ public final class ParameterStore {
       fatalError("ParameterStore: \(specification.name) was not asked for when the model was planned")
     }
     let shape = specification.storedShape(backend.convolutionLayout)
-    let parameter = Parameter(
-      specification,
-      value: (place.isTrainable ? values : frozen).part(at: place.offset, shape),
-      gradient: place.isTrainable ? gradients.part(at: place.offset, shape) : nil)
+    let parameter =
+      place.isTrainable
+      ? Parameter(
+        specification, value: values.part(at: place.offset, shape), shadow: shadow?.part(at: place.offset, shape),
+        gradient: gradientArena.place(at: place.offset, shape))
+      : Parameter(specification, value: frozen.part(at: place.offset, shape))
     parameters.append(parameter)
     return parameter
   }
@@ -84,8 +99,25 @@ public final class ParameterStore {
   /// The number of numbers in all parameters.
   public var count: Int { parameters.reduce(0) { $0 + $1.specification.shape.count } }
 
-  /// Sets all gradients to zero.
-  public func clearGradients() { backend.fill(0, into: gradients) }
+  /// The bytes of all parameters on the device, copies in the type that is computed in included.
+  public var byteCount: Int { parameters.reduce(0) { $0 + $1.byteCount } }
+
+  /// The gradients of the trainable parameters at the offsets of `values`, in the type that layers compute in.
+  public var gradients: Tensor { gradientArena.values() }
+
+  /// The gradients of all batches since they were cleared, at the offsets of `values`.
+  ///
+  /// In Float32 if `addUpGradients` has been called since or if layers compute in it, otherwise as `gradients`.
+  public var totalGradients: Tensor { gradientArena.total() }
+
+  /// Ends a batch that is not the only one of its step: its gradients join a sum in Float32, so that adding them loses
+  /// nothing to a half type.
+  ///
+  /// Does nothing where layers compute in Float32, since gradients add up there as they are.
+  public func addUpGradients() { gradientArena.addUp() }
+
+  /// Makes all gradients zero. Costs nothing: the next derivatives replace what is there.
+  public func clearGradients() { gradientArena.clear() }
 
   /// A parameter's part of an arena laid out like `values`, in PyTorch's order.
   public func pytorch(_ parameter: Parameter, in arena: Tensor) -> Tensor {
@@ -97,8 +129,11 @@ public final class ParameterStore {
     ParameterLayout.pytorch(parameter.value, parameter.specification)
   }
 
-  /// Writes numbers in PyTorch's order to a parameter's part of an arena laid out like `values`.
+  /// Writes numbers in PyTorch's order to a parameter's part of an arena laid out like `values`, such as a moment's.
+  ///
+  /// The parameter itself is changed by its `assign`.
   public func write(_ numbers: [Float], to parameter: Parameter, in arena: Tensor) {
+    require(arena.storage !== values.storage, "ParameterStore: \(parameter.name) is changed by assign alone")
     ParameterLayout.write(numbers, parameter.specification, into: part(parameter, of: arena))
   }
 
@@ -129,18 +164,18 @@ private final class ArenaPlan {
   }
 
   /// The scope under which a model tells this plan what it asks for.
-  var scope: Scope { Scope(on: nothing) { self.add($0) } }
+  var scope: Scope { Scope(on: nothing, .float32) { self.add($0) } }
 
   private func add(_ specification: ParameterSpecification) -> Parameter {
     require(places[specification.name] == nil, "ParameterStore: \(specification.name) was asked for twice")
     specifications.append(specification)
-    // 64 Float32 numbers are 256 bytes, the alignment that vector loads on any device are content with.
+    // 64 numbers are 128 bytes or more, an alignment that vector loads on any device are content with.
     let size = (specification.shape.count + 63) / 64 * 64
     let trains = isTrainable(specification.name)
     places[specification.name] = Place(offset: trains ? trainableCount : frozenCount, isTrainable: trains)
     if trains { trainableCount += size } else { frozenCount += size }
     let shape = specification.storedShape(nothing.convolutionLayout)
-    return Parameter(specification, value: Tensor(empty: shape, on: nothing), gradient: nil)
+    return Parameter(specification, value: Tensor(empty: shape, on: nothing))
   }
 }
 
@@ -148,20 +183,24 @@ private final class ArenaPlan {
 public struct Scope {
   /// The device on which the parameters live, and with them whatever constants a model needs.
   public let backend: any Backend
+  /// The floating-point type that the model computes in.
+  public let computeType: DType
   private let path: String
   private let make: (ParameterSpecification) throws -> Parameter
 
   init(
-    on backend: any Backend, path: String = "", _ make: @escaping (ParameterSpecification) throws -> Parameter
+    on backend: any Backend, _ computeType: DType, path: String = "",
+    _ make: @escaping (ParameterSpecification) throws -> Parameter
   ) {
     self.backend = backend
+    self.computeType = computeType
     self.path = path
     self.make = make
   }
 
   /// The scope of a named part.
   public subscript(_ name: String) -> Scope {
-    Scope(on: backend, path: path.isEmpty ? name : "\(path).\(name)", make)
+    Scope(on: backend, computeType, path: path.isEmpty ? name : "\(path).\(name)", make)
   }
 
   /// The scope of a numbered part.

@@ -32,7 +32,7 @@ public struct Variable: Sendable {
   public var isDifferentiable: Bool { node != nil }
 
   /// The derivative that `backward` left at a leaf.
-  public var gradient: Tensor? { node?.gradient }
+  public var gradient: Tensor? { node?.place?.value ?? node?.gradient }
 }
 
 /// One operation in the graph, or a leaf of it.
@@ -48,20 +48,20 @@ final class Node: @unchecked Sendable {
   let shape: Shape
   let dtype: DType
   let backend: any Backend
-  let isParameter: Bool
+  /// Where derivatives add up if this is a parameter; otherwise `gradient` does.
+  let place: GradientPlace?
   var inputs: [Node]
   var pull: Pull?
-  /// A parameter's slot in the gradient arena, or what has flowed into this node during one backward pass.
+  /// What has flowed into this node during one backward pass.
   var gradient: Tensor?
 
   private static let clock = Atomic<UInt64>(0)
 
-  init(_ value: Tensor, inputs: [Node], pull: Pull?, parameterGradient: Tensor? = nil) {
+  init(_ value: Tensor, inputs: [Node], pull: Pull?, place: GradientPlace? = nil) {
     shape = value.shape
     dtype = value.dtype
     backend = value.backend
-    isParameter = parameterGradient != nil
-    gradient = parameterGradient
+    self.place = place
     self.inputs = inputs
     self.pull = pull
   }

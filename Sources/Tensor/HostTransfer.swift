@@ -10,8 +10,8 @@ extension Tensor {
   }
 
   /// A tensor whose elements all have one value.
-  public init(repeating value: Float, _ shape: Shape, on backend: any Backend) {
-    self.init(empty: shape, on: backend)
+  public init(repeating value: Float, _ shape: Shape, dtype: DType = .float32, on backend: any Backend) {
+    self.init(empty: shape, dtype: dtype, on: backend)
     backend.fill(value, into: self)
   }
 

@@ -1,4 +1,10 @@
 extension Variable {
+  /// The same numbers in another floating-point type; the variable itself where it already has that type.
+  public func cast(to dtype: DType) -> Variable {
+    guard dtype != value.dtype else { return self }
+    return .operation(value.cast(to: dtype), (self, { g, dx in g.backend.cast(g, into: dx) }))
+  }
+
   /// The same elements under another shape of the same count.
   public func reshaped(_ shape: Shape) -> Variable { .identity(value.reshaped(shape), of: self) }
 

@@ -31,7 +31,7 @@ public struct TextEncoder: Sendable {
   /// - Parameters:
   ///   - ids: Int32 token ids, [batch, tokens].
   ///   - checkpointing: whether each layer's activations are recomputed in the backward pass instead of kept.
-  /// - Returns: [batch, tokens, hiddenSize].
+  /// - Returns: [batch, tokens, hiddenSize], in the type that the encoder computes in.
   public func callAsFunction(_ ids: Tensor, checkpointing: Bool = false) -> Variable {
     norm(layers.reduce(embedded(ids)) { $1($0, checkpointing: checkpointing) })
   }

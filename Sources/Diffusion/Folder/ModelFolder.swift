@@ -95,34 +95,42 @@ public struct ModelFolder: Sendable {
 extension ModelFolder {
   /// Reads the UNet.
   ///
-  /// - Parameter trainable: which parameters, by name, get gradients; none unless told otherwise.
+  /// - Parameters:
+  ///   - computeType: the floating-point type that the network computes in.
+  ///   - trainable: which parameters, by name, get gradients; none unless told otherwise.
   /// - Throws: `ModelFolderError`, `SafetensorsError` or `FileError`.
   public func loadUNet(
-    on backend: any Backend, trainable: @escaping (String) -> Bool = { _ in false }
+    on backend: any Backend, computeType: DType = .float32, trainable: @escaping (String) -> Bool = { _ in false }
   ) throws -> (model: UNet2DConditionModel, parameters: ParameterStore) {
-    try ParameterStore.build(on: backend, trainable: trainable, from: StoredWeights(.unet, in: url), makeUNet)
+    try ParameterStore.build(
+      on: backend, trainable: trainable, computeType: computeType, from: StoredWeights(.unet, in: url), makeUNet)
   }
 
   /// Reads the text encoder.
   ///
-  /// - Parameter trainable: which parameters, by name, get gradients; none unless told otherwise.
+  /// - Parameters:
+  ///   - computeType: the floating-point type that the network computes in.
+  ///   - trainable: which parameters, by name, get gradients; none unless told otherwise.
   /// - Throws: `ModelFolderError`, `SafetensorsError` or `FileError`.
   public func loadTextEncoder(
-    on backend: any Backend, trainable: @escaping (String) -> Bool = { _ in false }
+    on backend: any Backend, computeType: DType = .float32, trainable: @escaping (String) -> Bool = { _ in false }
   ) throws -> (model: TextEncoder, parameters: ParameterStore) {
     try ParameterStore.build(
-      on: backend, trainable: trainable, from: StoredWeights(.textEncoder, in: url), makeTextEncoder)
+      on: backend, trainable: trainable, computeType: computeType, from: StoredWeights(.textEncoder, in: url),
+      makeTextEncoder)
   }
 
   /// Reads the autoencoder.
   ///
-  /// - Parameter trainable: which parameters, by name, get gradients; none unless told otherwise.
+  /// - Parameters:
+  ///   - computeType: the floating-point type that the network computes in.
+  ///   - trainable: which parameters, by name, get gradients; none unless told otherwise.
   /// - Throws: `ModelFolderError`, `SafetensorsError` or `FileError`.
   public func loadAutoencoder(
-    on backend: any Backend, trainable: @escaping (String) -> Bool = { _ in false }
+    on backend: any Backend, computeType: DType = .float32, trainable: @escaping (String) -> Bool = { _ in false }
   ) throws -> (model: AutoencoderKL, parameters: ParameterStore) {
     try ParameterStore.build(
-      on: backend, trainable: trainable, from: StoredWeights(.vae, in: url), makeAutoencoder)
+      on: backend, trainable: trainable, computeType: computeType, from: StoredWeights(.vae, in: url), makeAutoencoder)
   }
 
   /// Reads the tokenizer.

@@ -31,12 +31,14 @@ public struct TextToImage: Sendable {
 
   /// Reads all parts from a model's folder.
   ///
+  /// - Parameter computeType: the floating-point type that the networks compute in; latents and pixels are Float32.
   /// - Throws: what is wrong with the folder.
-  public init(_ folder: ModelFolder, on backend: any Backend) throws {
+  public init(_ folder: ModelFolder, on backend: any Backend, computeType: DType = .float32) throws {
     self.init(
-      tokenizer: try folder.loadTokenizer(), textEncoder: try folder.loadTextEncoder(on: backend).model,
-      unet: try folder.loadUNet(on: backend).model, autoencoder: try folder.loadAutoencoder(on: backend).model,
-      on: backend)
+      tokenizer: try folder.loadTokenizer(),
+      textEncoder: try folder.loadTextEncoder(on: backend, computeType: computeType).model,
+      unet: try folder.loadUNet(on: backend, computeType: computeType).model,
+      autoencoder: try folder.loadAutoencoder(on: backend, computeType: computeType).model, on: backend)
   }
 
   /// Makes pictures.

@@ -19,7 +19,7 @@ struct TimeEmbedding: Sendable {
     linear1 = try Linear(scope["linear_1"], channels, width)
     linear2 = try Linear(scope["linear_2"], width, width)
     let table = Self.table(channels, timesteps: timesteps, cosineFirst: cosineFirst, frequencyShift: frequencyShift)
-    sinusoids = Tensor(table, [timesteps, channels], on: scope.backend)
+    sinusoids = Tensor(table, [timesteps, channels], on: scope.backend).cast(to: scope.computeType)
   }
 
   /// Int32 timesteps [batch] → [batch, width].

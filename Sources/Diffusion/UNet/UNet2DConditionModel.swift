@@ -4,6 +4,8 @@ public struct UNet2DConditionModel: Sendable {
   public let configuration: UNetConfiguration
   /// One more than the largest timestep it can be asked about.
   public let timestepCount: Int
+  /// The type of its activations.
+  public let computeType: DType
 
   private let convIn, convOut: Convolution
   private let timeEmbedding: TimeEmbedding
@@ -20,6 +22,7 @@ public struct UNet2DConditionModel: Sendable {
   ) throws {
     self.configuration = configuration
     self.timestepCount = timestepCount
+    computeType = scope.computeType
     let channels = configuration.blockChannels
     let levels = channels.indices.map { UNetLevel(configuration, $0) }
     convIn = try Convolution(scope["conv_in"], configuration.inputChannels, channels[0])
@@ -60,6 +63,9 @@ public struct UNet2DConditionModel: Sendable {
 
   /// Predicts the noise, or whatever the model was trained to predict.
   ///
+  /// Inputs may have any floating-point type; the prediction has that of `sample`, so that losses and samplers can work
+  /// in Float32 whatever the network computes in.
+  ///
   /// - Parameters:
   ///   - sample: noisy latents, [batch, height, width, inputChannels]; any height and width.
   ///   - timesteps: Int32, [batch].
@@ -74,12 +80,13 @@ public struct UNet2DConditionModel: Sendable {
       timesteps.shape == [sample.shape[0]],
       "UNet2DConditionModel: timesteps \(timesteps.shape) do not go with samples \(sample.shape)")
     let conditioning = UNetConditioning(
-      time: timeEmbedding(timesteps).silu(), context: encoderHiddenStates, checkpointing: checkpointing)
-    var h = convIn(sample)
+      time: timeEmbedding(timesteps).silu(), context: encoderHiddenStates.cast(to: computeType),
+      checkpointing: checkpointing)
+    var h = convIn(sample.cast(to: computeType))
     var skips = [h]
     for block in downBlocks { h = block(h, skips: &skips, conditioning) }
     h = middle(h, conditioning)
     for block in upBlocks { h = block(h, skips: &skips, conditioning) }
-    return convOut(normOut(h, silu: true))
+    return convOut(normOut(h, silu: true)).cast(to: sample.value.dtype)
   }
 }

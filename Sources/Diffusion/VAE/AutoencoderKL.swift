@@ -1,8 +1,11 @@
 /// The autoencoder between pictures and latents (Kingma and Welling, 2014; Rombach et al., 2022).
+///
+/// Its inputs may have any floating-point type, and its outputs are Float32 whatever it computes in.
 public struct AutoencoderKL: Sendable {
   /// The options it was built from.
   public let configuration: AutoencoderConfiguration
 
+  private let computeType: DType
   private let encoder: AutoencoderEncoder
   private let decoder: AutoencoderDecoder
   private let quantConvolution, postQuantConvolution: Convolution?
@@ -10,6 +13,7 @@ public struct AutoencoderKL: Sendable {
   /// Builds the autoencoder with its parameters from `scope`.
   public init(_ scope: Scope, _ configuration: AutoencoderConfiguration) throws {
     self.configuration = configuration
+    computeType = scope.computeType
     let channels = configuration.latentChannels
     encoder = try AutoencoderEncoder(scope["encoder"], configuration)
     decoder = try AutoencoderDecoder(scope["decoder"], configuration)
@@ -24,10 +28,10 @@ public struct AutoencoderKL: Sendable {
   /// The means and the logarithms of the variances of a picture's latents, side by side.
   ///
   /// - Parameter pixels: -1...1, [batch, height, width, inputChannels].
-  /// - Returns: [batch, height / downFactor, width / downFactor, 2 · latentChannels].
+  /// - Returns: Float32, [batch, height / downFactor, width / downFactor, 2 · latentChannels].
   public func moments(_ pixels: Variable) -> Variable {
-    let moments = encoder(pixels)
-    return quantConvolution?(moments) ?? moments
+    let moments = encoder(pixels.cast(to: computeType))
+    return (quantConvolution?(moments) ?? moments).cast(to: .float32)
   }
 
   /// The distribution of a picture's latents. Nothing is recorded: an autoencoder is not trained here.
@@ -40,8 +44,11 @@ public struct AutoencoderKL: Sendable {
   /// Pictures of latents.
   ///
   /// - Parameter latents: as the encoder gives them, without the scaling factor, [batch, height, width, latentChannels].
-  /// - Returns: about -1...1, [batch, height · downFactor, width · downFactor, outputChannels].
-  public func decode(_ latents: Variable) -> Variable { decoder(postQuantConvolution?(latents) ?? latents) }
+  /// - Returns: Float32, about -1...1, [batch, height · downFactor, width · downFactor, outputChannels].
+  public func decode(_ latents: Variable) -> Variable {
+    let latents = latents.cast(to: computeType)
+    return decoder(postQuantConvolution?(latents) ?? latents).cast(to: .float32)
+  }
 }
 
 /// A normal distribution for each number of a latent.

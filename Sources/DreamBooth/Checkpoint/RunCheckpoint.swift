@@ -169,7 +169,7 @@ public struct RunCheckpoint: Sendable {
       let store = part.parameters
       for parameter in store.trainable {
         let name = parameter.name
-        store.write(try weights.floats(name), to: parameter, in: store.values)
+        parameter.assign(try weights.floats(name))
         store.write(try moments.floats("exp_avg.\(name)"), to: parameter, in: optimizer.moments1[index])
         store.write(try moments.floats("exp_avg_sq.\(name)"), to: parameter, in: optimizer.moments2[index])
       }

@@ -13,15 +13,20 @@ public struct TrainingModel {
 
   /// Reads a model.
   ///
+  /// - Parameter computeType: the floating-point type that the networks compute in.
   /// - Throws: what is wrong with the folder.
-  public init(_ folder: ModelFolder, trainTextEncoder: Bool, on backend: any Backend) throws {
+  public init(
+    _ folder: ModelFolder, trainTextEncoder: Bool, computeType: DType = .float32, on backend: any Backend
+  ) throws {
     self.folder = folder
     trainsTextEncoder = trainTextEncoder
-    let (unet, unetParameters) = try folder.loadUNet(on: backend) { _ in true }
-    let (textEncoder, textParameters) = try folder.loadTextEncoder(on: backend) { _ in trainTextEncoder }
+    let (unet, unetParameters) = try folder.loadUNet(on: backend, computeType: computeType) { _ in true }
+    let (textEncoder, textParameters) = try folder.loadTextEncoder(on: backend, computeType: computeType) { _ in
+      trainTextEncoder
+    }
     pipeline = TextToImage(
       tokenizer: try folder.loadTokenizer(), textEncoder: textEncoder, unet: unet,
-      autoencoder: try folder.loadAutoencoder(on: backend).model, on: backend)
+      autoencoder: try folder.loadAutoencoder(on: backend, computeType: computeType).model, on: backend)
     var parts = [TrainedPart(.unet, unetParameters)]
     if trainTextEncoder { parts.append(TrainedPart(.textEncoder, textParameters)) }
     self.parts = parts
