@@ -48,7 +48,7 @@ public final class ParameterStore {
   ///
   /// - Parameters:
   ///   - isTrainable: which parameters, by name, get gradients.
-  ///   - computeType: the floating-point type that layers compute in.
+  ///   - computeType: the type that layers compute in, one of the device's `computeTypes`.
   ///   - source: where the numbers come from.
   ///   - make: builds the model under the scope it is given.
   /// - Throws: what `source` or `make` throws.
@@ -56,8 +56,6 @@ public final class ParameterStore {
     on backend: any Backend, trainable isTrainable: @escaping (String) -> Bool, computeType: DType = .float32,
     from source: any ParameterSource, _ make: (Scope) throws -> Model
   ) throws -> (model: Model, parameters: ParameterStore) {
-    require(
-      backend.computeTypes.contains(computeType), "ParameterStore: \(backend.name) does not compute in \(computeType)")
     let plan = ArenaPlan(isTrainable: isTrainable)
     _ = try make(plan.scope)
     try source.check(plan.specifications)
@@ -102,7 +100,8 @@ public final class ParameterStore {
   /// The bytes of all parameters on the device, copies in the type that is computed in included.
   public var byteCount: Int { parameters.reduce(0) { $0 + $1.byteCount } }
 
-  /// The gradients of the trainable parameters at the offsets of `values`, in the type that layers compute in.
+  /// The gradients of the trainable parameters at the offsets of `values`, in the type that layers compute in; what they
+  /// are once cleared is not to be read from this tensor but asked for again.
   public var gradients: Tensor { gradientArena.values() }
 
   /// The gradients of all batches since they were cleared, at the offsets of `values`.

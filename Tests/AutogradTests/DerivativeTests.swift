@@ -45,7 +45,8 @@ import Testing
         .matches(of: /\n  public (?:static )?func (\S+?)\s?\(/).map { String($0.output.1) }
     }
     #expect(operations.count > 10)
-    #expect(Set(operations) == Set(DerivativeCase.all.map(\.operation)))
+    // A cast is a staircase, which differences tell nothing about; `MixedPrecisionTests` has it.
+    #expect(Set(operations) == Set(DerivativeCase.all.map(\.operation)).union(["cast"]))
   }
 
   @Test func namesAreUnique() {

@@ -32,8 +32,8 @@ import Testing
   }
 
   private func step(_ optimizer: AdamW, _ part: TrainedPart, from first: Int, to last: Int) {
-    let gradients = part.parameters.gradients
     for step in first..<last {
+      let gradients = part.parameters.gradients
       gradients.assign(RandomStream(seed: 1, stream: 1).normals(gradients.count, draw: UInt32(step)))
       optimizer.step(learningRate: 0.01)
     }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// The host's processors. Computes in Float32; half types are stored, moved and cast.
+/// The host's processors. Computes in Float32; half types are stored, moved, cast and taken by the optimiser.
 ///
 /// Every call returns when its work is done. The same inputs give the same bytes however the threads are scheduled:
 /// every sum is taken in a fixed order, within parts that do not depend on which thread takes them.

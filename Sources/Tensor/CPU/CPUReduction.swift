@@ -45,10 +45,12 @@ extension CPUBackend {
 
   /// Σ x², one Float32.
   public func sumOfSquares(_ x: Tensor, into out: Destination) {
-    let source = x.host("sumOfSquares")
+    let exact = x.cast(to: .float32)
+    let source = exact.host("sumOfSquares")
     sumEachRow(1, of: x.count, scale: 1, into: out.host("sumOfSquares"), out.write) { _, columns in
       laneSum(columns) { source[$0] * source[$0] }
     }
+    withExtendedLifetime(exact) {}
   }
 
   /// Writes `scale` times the sum of every row, given the sum of any part of a row.

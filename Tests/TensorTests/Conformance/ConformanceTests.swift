@@ -11,7 +11,7 @@ extension Device {
     switch self {
     case .cpu:
       if operation.isMovement && (mode == .overwrite || operation.primitive == .cast) { return true }
-      if operation.primitive == .adamW { return true }
+      if [.sumOfSquares, .adamW].contains(operation.primitive) { return true }
       return !(operation.operands.map(\.dtype) + operation.outputs.map(\.dtype)).contains {
         $0 == .float16 || $0 == .bfloat16
       }
