@@ -14,6 +14,7 @@ public final class CUDABackend: Sendable {
   let driver: DriverLibrary
   let pool: CUDAMemoryPool
   let kernels: KernelLibrary
+  let products: CUDAMatrixProducts
   /// The stream that everything runs on.
   let stream: UInt
   private let context: UInt
@@ -44,6 +45,7 @@ public final class CUDABackend: Sendable {
     let doesNotWaitForOthers: CUnsignedInt = 1
     try driver.require(driver.createStream(&stream, doesNotWaitForOthers), "cuStreamCreate")
     self.stream = stream
+    products = try CUDAMatrixProducts(stream: stream)
 
     var (free, total) = (0, 0)
     try driver.require(driver.memoryInformation(&free, &total), "cuMemGetInfo")

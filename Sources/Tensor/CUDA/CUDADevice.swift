@@ -78,6 +78,7 @@ public struct CUDAInstallation: Sendable {
         return "for CUDA \(version / 1000).\(version / 10 % 100)"
       },
       component("NVRTC (kernels)") { () throws(CUDALibraryError) in try CompilerLibrary.shared.get().version },
+      component("cuBLASLt (matrix products)") { () throws(CUDALibraryError) in try BLASLibrary.shared.get().version },
       component("NCCL (several cards)") { () throws(CUDALibraryError) in try CollectiveLibrary().version },
     ]
     // Without a driver there are no devices, and the first component says why.

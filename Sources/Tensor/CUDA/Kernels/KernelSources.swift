@@ -7,4 +7,5 @@ extension KernelSource {
     + [gather, gatherBackward]
     + [random]
     + [adamW, stepNumbers]
+    + [attentionSoftmax]
 }
