@@ -1,30 +1,5 @@
 import Tensor
 
-/// The computing requirements of `Backend`; the raw values are the methods' names.
-public enum Primitive: String, Sendable, CaseIterable {
-  case fill, cast, unary, binary, affine
-  case transpose, copyBlocks, upsampleNearest, upsampleNearestBackward
-  case sum, meanSquaredError, meanSquaredErrorBackward
-  case matrixProduct
-  case convolution, convolutionBackwardInput, convolutionBackwardWeight
-  case groupNorm, groupNormBackward, layerNorm, layerNormBackward
-  case attention, attentionBackward
-  case geglu, gegluBackward, gather, gatherBackward
-  case uniform, normal
-  case sumOfSquares, clippingFactor, countStep, adamW, updateScale
-
-  /// Whether a device may ask for tensors that start at multiples of 16 bytes, as libraries of matrix products do.
-  /// The other primitives take any address that suits the elements.
-  public var mayRequireAlignment: Bool {
-    switch self {
-    case .matrixProduct, .convolution, .convolutionBackwardInput, .convolutionBackwardWeight, .groupNorm,
-      .groupNormBackward, .layerNorm, .layerNormBackward, .attention, .attentionBackward, .geglu, .gegluBackward:
-      true
-    default: false
-    }
-  }
-}
-
 /// One primitive with one set of extents: everything that tests and benchmarks need to know about it.
 public struct OperationCase: Sendable, CustomStringConvertible {
   /// The primitive that is called.
@@ -37,7 +12,7 @@ public struct OperationCase: Sendable, CustomStringConvertible {
   public let outputs: [Output]
   /// Whether numbers are moved or converted but not computed with, unless they are added to others.
   public let isMovement: Bool
-  /// Multiplications and additions, by the textbook formula.
+  /// The arithmetic, as `OperationCost` counts it.
   public let flops: Int
   /// Calls the backend; tensors come in the order of `operands` and `outputs`.
   public let run: @Sendable (_ backend: any Backend, _ operands: [Tensor], _ outputs: [Destination]) -> Void
@@ -59,6 +34,18 @@ public struct OperationCase: Sendable, CustomStringConvertible {
     self.isMovement = isMovement
     self.run = run
     self.reference = reference
+  }
+
+  /// A case whose arithmetic is a multiple of a number of elements, by `OperationCost.perElement`.
+  public init(
+    _ primitive: Primitive, _ name: String, operands: [Operand], outputs: [Output], elements: Int,
+    isMovement: Bool = false,
+    run: @escaping @Sendable (_ backend: any Backend, _ operands: [Tensor], _ outputs: [Destination]) -> Void,
+    reference: @escaping @Sendable (_ operands: [Values]) -> [Values]
+  ) {
+    self.init(
+      primitive, name, operands: operands, outputs: outputs, flops: OperationCost.perElement(primitive) * elements,
+      isMovement: isMovement, run: run, reference: reference)
   }
 
   /// The primitive and what is special about the case.

@@ -44,7 +44,7 @@ public enum BinaryOperation: String, Sendable, CaseIterable {
 }
 
 /// A matrix product: C [m, n] = A [m, k] · B [k, n], where A and B may be stored transposed.
-public struct MatrixProduct: Sendable, Hashable {
+public struct MatrixProduct: Sendable, Hashable, CustomStringConvertible {
   /// The rows of the result.
   public let m: Int
   /// The columns of the result.
@@ -64,6 +64,9 @@ public struct MatrixProduct: Sendable, Hashable {
     self.transposeA = transposeA
     self.transposeB = transposeB
   }
+
+  /// The form and the extents m, n and k, such as `ABᵀ 4096x320x1280`.
+  public var description: String { "A\(transposeA ? "ᵀ" : "")B\(transposeB ? "ᵀ" : "") \(m)x\(n)x\(k)" }
 }
 
 /// The stride and the zero padding of a two-dimensional convolution.

@@ -22,7 +22,7 @@ public struct AttentionExtents: Sendable {
   var queryShape: Shape { [batch, queries, heads, headSize] }
   var keyShape: Shape { [batch, keys, heads, headSize] }
   var logSumExpShape: Shape { [batch, heads, queries] }
-  var flops: Int { 4 * batch * heads * queries * keys * headSize }
+  var flops: Int { OperationCost.attention(queries: queryShape, keys: keys) }
 
   func operands(_ dtype: DType) -> [Operand] {
     [Operand(queryShape, dtype, .normal(deviation: deviation)), Operand(keyShape, dtype), Operand(keyShape, dtype)]
@@ -67,7 +67,8 @@ extension OperationCatalogue {
     return OperationCase(
       .attentionBackward, "\(extents.description) \(describe(wanted)) \(dtype)",
       operands: extents.operands(dtype) + saved + [Operand(extents.queryShape, dtype)],
-      outputs: select(shapes.map { Output($0, dtype) }, wanted), flops: extents.flops * 5 / 2,
+      outputs: select(shapes.map { Output($0, dtype) }, wanted),
+      flops: OperationCost.attentionBackward(queries: extents.queryShape, keys: extents.keys),
       run: { backend, operands, outputs in
         let places = spread(outputs, wanted)
         backend.attentionBackward(

@@ -21,7 +21,7 @@ public struct ConvolutionExtents: Sendable {
   /// [batch, height', width', out].
   public var output: Shape { Reference.convolutionShape(input, weight: weight, spec) }
 
-  var flops: Int { 2 * output.count * weight.dimensions[1...].reduce(1, *) }
+  var flops: Int { OperationCost.convolution(output: output, weight: weight.count) }
 
   var description: String {
     let padding = spec.padding

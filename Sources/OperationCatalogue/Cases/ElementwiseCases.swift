@@ -9,7 +9,7 @@ extension OperationCatalogue {
     OperationCase(
       .unary, "\(operation.rawValue) \(shape) \(dtype)",
       operands: [Operand(shape, dtype, operation.domain)], outputs: [Output(shape, dtype)],
-      flops: shape.count,
+      elements: shape.count,
       run: { backend, operands, outputs in backend.unary(operation, operands[0], into: outputs[0]) },
       reference: { [$0[0].map { Reference.unary(operation, $0) }] })
   }
@@ -24,7 +24,7 @@ extension OperationCatalogue {
     return OperationCase(
       .binary, "\(operation.rawValue) \(a) \(b) \(dtype)",
       operands: [Operand(a, dtype, first), Operand(b, dtype, second)], outputs: [Output(broadcast.shape, dtype)],
-      flops: broadcast.shape.count,
+      elements: broadcast.shape.count,
       run: { backend, operands, outputs in
         backend.binary(operation, operands[0], operands[1], broadcast, into: outputs[0])
       },
@@ -37,7 +37,7 @@ extension OperationCatalogue {
   ) -> OperationCase {
     OperationCase(
       .affine, "\(scale) \(shift) \(shape) \(dtype)",
-      operands: [Operand(shape, dtype)], outputs: [Output(shape, dtype)], flops: 2 * shape.count,
+      operands: [Operand(shape, dtype)], outputs: [Output(shape, dtype)], elements: shape.count,
       run: { backend, operands, outputs in
         backend.affine(operands[0], scale: scale, shift: shift, into: outputs[0])
       },
@@ -55,7 +55,7 @@ extension OperationCatalogue {
     return OperationCase(
       .cast, "\(shape) \(from) to \(to)",
       operands: [Operand(shape, from, distribution)],
-      outputs: [Output(shape, to, .writable(to))], flops: 0, isMovement: true,
+      outputs: [Output(shape, to, .writable(to))], elements: shape.count, isMovement: true,
       run: { backend, operands, outputs in backend.cast(operands[0], into: outputs[0]) },
       reference: { [$0[0]] })
   }
@@ -63,7 +63,8 @@ extension OperationCatalogue {
   /// Every element set to one value.
   public static func fill(_ shape: Shape, _ value: Float, _ dtype: DType = .float32) -> OperationCase {
     OperationCase(
-      .fill, "\(value) \(shape) \(dtype)", operands: [], outputs: [Output(shape, dtype, .overwrite)], flops: 0,
+      .fill, "\(value) \(shape) \(dtype)", operands: [], outputs: [Output(shape, dtype, .overwrite)],
+      elements: shape.count,
       isMovement: true,
       run: { backend, _, outputs in backend.fill(value, into: outputs[0].tensor) },
       reference: { _ in

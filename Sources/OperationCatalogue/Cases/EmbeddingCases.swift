@@ -9,7 +9,7 @@ extension OperationCatalogue {
     OperationCase(
       .geglu, "[\(rows), 2 x \(width)] \(dtype)",
       operands: [Operand([rows, 2 * width], dtype, .normal(deviation: 3))],
-      outputs: [Output([rows, width], dtype, .overwrite)], flops: 2 * rows * width,
+      outputs: [Output([rows, width], dtype, .overwrite)], elements: rows * width,
       run: { backend, operands, outputs in backend.geglu(operands[0], into: outputs[0].tensor) },
       reference: { [Reference.geglu($0[0])] })
   }
@@ -19,7 +19,7 @@ extension OperationCatalogue {
     OperationCase(
       .gegluBackward, "[\(rows), 2 x \(width)] \(dtype)",
       operands: [Operand([rows, 2 * width], dtype, .normal(deviation: 3)), Operand([rows, width], dtype)],
-      outputs: [Output([rows, 2 * width], dtype)], flops: 6 * rows * width,
+      outputs: [Output([rows, 2 * width], dtype)], elements: rows * width,
       run: { backend, operands, outputs in backend.gegluBackward(operands[0], operands[1], into: outputs[0]) },
       reference: { [Reference.gegluBackward($0[0], $0[1])] })
   }
@@ -31,7 +31,7 @@ extension OperationCatalogue {
     OperationCase(
       .gather, "\(indices) of [\(rows), \(width)] \(dtype)",
       operands: [Operand([rows, width], dtype, .numbers(dtype)), Operand(indices, .int32, .integers(0..<rows))],
-      outputs: [Output(Shape(indices.dimensions + [width]), dtype, .overwrite)], flops: 0,
+      outputs: [Output(Shape(indices.dimensions + [width]), dtype, .overwrite)], elements: indices.count * width,
       isMovement: true,
       run: { backend, operands, outputs in backend.gather(operands[0], operands[1], into: outputs[0].tensor) },
       reference: { [Reference.gather($0[0], $0[1])] })
@@ -45,7 +45,7 @@ extension OperationCatalogue {
     return OperationCase(
       .gatherBackward, "\(indices) of [\(rows), \(width)] \(dtype)",
       operands: [Operand(indices, .int32, .integers(0..<rows)), Operand(picked, dtype)],
-      outputs: [Output([rows, width], dtype)], flops: picked.count,
+      outputs: [Output([rows, width], dtype)], elements: picked.count,
       run: { backend, operands, outputs in backend.gatherBackward(operands[0], operands[1], into: outputs[0]) },
       reference: { [Reference.gatherBackward($0[0], $0[1], rows: rows, width: width)] })
   }

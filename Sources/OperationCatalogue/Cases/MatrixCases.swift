@@ -8,11 +8,10 @@ extension OperationCatalogue {
     let (m, n, k) = (product.m, product.n, product.k)
     let a: Shape = product.transposeA ? [k, m] : [m, k]
     let b: Shape = product.transposeB ? [n, k] : [k, n]
-    let form = (product.transposeA ? "Aᵀ" : "A") + (product.transposeB ? "Bᵀ" : "B") + (bias ? " + bias" : "")
     return OperationCase(
-      .matrixProduct, "\(form) \(m)x\(n)x\(k) \(dtype)\(output.map { " into \($0)" } ?? "")",
+      .matrixProduct, "\(product)\(bias ? " + bias" : "") \(dtype)\(output.map { " into \($0)" } ?? "")",
       operands: [Operand(a, dtype), Operand(b, dtype)] + (bias ? [Operand([n], dtype)] : []),
-      outputs: [Output([m, n], output ?? dtype)], flops: 2 * m * n * k,
+      outputs: [Output([m, n], output ?? dtype)], flops: OperationCost.matrixProduct(product),
       run: { backend, operands, outputs in
         backend.matrixProduct(operands[0], operands[1], product, bias: bias ? operands[2] : nil, into: outputs[0])
       },

@@ -23,7 +23,8 @@ extension OperationCatalogue {
     let out = Shape(permutation.map { shape[$0] })
     return OperationCase(
       .transpose, "\(shape) \(permutation) \(dtype)",
-      operands: [Operand(shape, dtype, .numbers(dtype))], outputs: [Output(out, dtype, .writable(dtype))], flops: 0,
+      operands: [Operand(shape, dtype, .numbers(dtype))], outputs: [Output(out, dtype, .writable(dtype))],
+      elements: out.count,
       isMovement: true,
       run: { backend, operands, outputs in backend.transpose(operands[0], permutation, into: outputs[0]) },
       reference: { [$0[0].transposed(permutation)] })
@@ -37,7 +38,8 @@ extension OperationCatalogue {
     return OperationCase(
       .copyBlocks, "\(source) into \(target) \(extents) \(write) \(dtype)",
       operands: [Operand(source, dtype, .numbers(dtype)), Operand(target, dtype, .numbers(dtype))],
-      outputs: [Output(target, dtype, .update(operand: 1))], flops: 0, isMovement: write == .overwrite,
+      outputs: [Output(target, dtype, .update(operand: 1))], elements: copy.outer * copy.count,
+      isMovement: write == .overwrite,
       run: { backend, operands, outputs in
         backend.copyBlocks(operands[0], copy, into: Destination(tensor: outputs[0].tensor, write: write))
       },
@@ -51,7 +53,8 @@ extension OperationCatalogue {
     let out: Shape = [shape[0], height, width, shape[3]]
     return OperationCase(
       .upsampleNearest, "\(shape) to \(height)x\(width) \(dtype)",
-      operands: [Operand(shape, dtype, .numbers(dtype))], outputs: [Output(out, dtype, .overwrite)], flops: 0,
+      operands: [Operand(shape, dtype, .numbers(dtype))], outputs: [Output(out, dtype, .overwrite)],
+      elements: out.count,
       isMovement: true,
       run: { backend, operands, outputs in backend.upsampleNearest(operands[0], into: outputs[0].tensor) },
       reference: { [Reference.upsampleNearest($0[0], height, width)] })
@@ -64,7 +67,7 @@ extension OperationCatalogue {
     let out: Shape = [shape[0], height, width, shape[3]]
     return OperationCase(
       .upsampleNearestBackward, "\(shape) to \(height)x\(width) \(dtype)",
-      operands: [Operand(out, dtype)], outputs: [Output(shape, dtype)], flops: out.count,
+      operands: [Operand(out, dtype)], outputs: [Output(shape, dtype)], elements: out.count,
       run: { backend, operands, outputs in backend.upsampleNearestBackward(operands[0], into: outputs[0]) },
       reference: { [Reference.upsampleNearestBackward($0[0], shape)] })
   }

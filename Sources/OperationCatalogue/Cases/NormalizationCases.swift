@@ -9,7 +9,7 @@ extension OperationCatalogue {
       .groupNorm, describe(shape, spec, input, dtype),
       operands: [Operand(shape, dtype, input)] + scaleAndShift(shape, dtype),
       outputs: [Output(shape, dtype, .overwrite), Output([shape[0], spec.groups, 2], .float32, .overwrite)],
-      flops: 8 * shape.count,
+      elements: shape.count,
       run: { backend, operands, outputs in
         backend.groupNorm(
           operands[0], gamma: operands[1], beta: operands[2], spec, into: outputs[0].tensor,
@@ -32,7 +32,7 @@ extension OperationCatalogue {
     return OperationCase(
       .groupNormBackward, "\(describe(shape, spec, input, dtype)) \(describe(wanted))",
       operands: [Operand(shape, dtype, input)] + scaleAndShift(shape, dtype) + [statistics, Operand(shape, dtype)],
-      outputs: select([shape, [shape[3]], [shape[3]]].map { Output($0, dtype) }, wanted), flops: 16 * shape.count,
+      outputs: select([shape, [shape[3]], [shape[3]]].map { Output($0, dtype) }, wanted), elements: shape.count,
       run: { backend, operands, outputs in
         let places = spread(outputs, wanted)
         backend.groupNormBackward(
@@ -54,7 +54,7 @@ extension OperationCatalogue {
       .layerNorm, "\(shape) \(describe(input)) \(dtype)",
       operands: [Operand(shape, dtype, input)] + scaleAndShift(shape, dtype),
       outputs: [Output(shape, dtype, .overwrite), Output([shape[0], 2], .float32, .overwrite)],
-      flops: 8 * shape.count,
+      elements: shape.count,
       run: { backend, operands, outputs in
         backend.layerNorm(
           operands[0], gamma: operands[1], beta: operands[2], epsilon: epsilon, into: outputs[0].tensor,
@@ -80,7 +80,7 @@ extension OperationCatalogue {
         Operand(shape, dtype, input), Operand([shape[1]], dtype, .normal(mean: 1, deviation: 0.5)), statistics,
         Operand(shape, dtype),
       ],
-      outputs: select([shape, [shape[1]], [shape[1]]].map { Output($0, dtype) }, wanted), flops: 16 * shape.count,
+      outputs: select([shape, [shape[1]], [shape[1]]].map { Output($0, dtype) }, wanted), elements: shape.count,
       run: { backend, operands, outputs in
         let places = spread(outputs, wanted)
         backend.layerNormBackward(

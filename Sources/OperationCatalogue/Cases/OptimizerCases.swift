@@ -6,7 +6,7 @@ extension OperationCatalogue {
   public static func sumOfSquares(_ count: Int, _ dtype: DType = .float32) -> OperationCase {
     OperationCase(
       .sumOfSquares, "[\(count)] \(dtype)",
-      operands: [Operand([count], dtype)], outputs: [Output([])], flops: 2 * count,
+      operands: [Operand([count], dtype)], outputs: [Output([])], elements: count,
       run: { backend, operands, outputs in backend.sumOfSquares(operands[0], into: outputs[0]) },
       reference: { [Reference.sumOfSquares($0[0])] })
   }
@@ -16,7 +16,7 @@ extension OperationCatalogue {
     OperationCase(
       .clippingFactor, "of \(sumOfSquares) at scale \(scale) to \(maximumNorm)",
       operands: [Operand([], .float32, .list([sumOfSquares])), Operand([], .float32, .list([scale]))],
-      outputs: [Output([], .float32, .overwrite)], flops: 5,
+      outputs: [Output([], .float32, .overwrite)], elements: 1,
       run: { backend, operands, outputs in
         backend.clippingFactor(operands[0], scale: operands[1], maximumNorm: maximumNorm, into: outputs[0].tensor)
       },
@@ -36,7 +36,7 @@ extension OperationCatalogue {
         Operand([], .float32, .list([0.5])), Operand([], .int32, .list([Double(count)])),
         Operand([3], .float32, .list([1e-4, 0.1, 0.2])),
       ],
-      outputs: [Output([], .int32, .update(operand: 1)), Output([3], .float32, .update(operand: 2))], flops: 4,
+      outputs: [Output([], .int32, .update(operand: 1)), Output([3], .float32, .update(operand: 2))], elements: 1,
       run: { backend, operands, outputs in
         backend.countStep(constants, clipping: operands[0], steps: outputs[0].tensor, rates: outputs[1].tensor)
       },
@@ -62,7 +62,7 @@ extension OperationCatalogue {
       ],
       outputs: [3, 4, 5].map { Output([count], .float32, .update(operand: $0)) }
         + (shadow.map { [Output([count], $0, .overwrite)] } ?? []),
-      flops: 15 * count,
+      elements: count,
       run: { backend, operands, outputs in
         backend.adamW(
           constants, rates: operands[0], clipping: operands[1], gradient: operands[2],
@@ -87,7 +87,7 @@ extension OperationCatalogue {
         Operand([], .float32, .list([0.5])), Operand([], .float32, .list([scale])),
         Operand([], .int32, .list([Double(goodSteps)])),
       ],
-      outputs: [Output([], .float32, .update(operand: 1)), Output([], .int32, .update(operand: 2))], flops: 1,
+      outputs: [Output([], .float32, .update(operand: 1)), Output([], .int32, .update(operand: 2))], elements: 1,
       run: { backend, operands, outputs in
         backend.updateScale(scaling, clipping: operands[0], scale: outputs[0].tensor, goodSteps: outputs[1].tensor)
       },

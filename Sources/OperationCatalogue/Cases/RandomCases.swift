@@ -6,7 +6,7 @@ extension OperationCatalogue {
     OperationCase(
       .uniform, describe(shape, stream, draw),
       operands: [Operand([], .int32, .list([Double(draw)]))], outputs: [Output(shape, .float32, .overwrite)],
-      flops: 0,
+      elements: shape.count,
       run: { backend, operands, outputs in
         backend.uniform(stream, draw: operands[0], into: outputs[0].tensor)
       },
@@ -18,7 +18,7 @@ extension OperationCatalogue {
     OperationCase(
       .normal, describe(shape, stream, draw),
       operands: [Operand([], .int32, .list([Double(draw)]))], outputs: [Output(shape, .float32, .overwrite)],
-      flops: 0,
+      elements: shape.count,
       run: { backend, operands, outputs in
         backend.normal(stream, draw: operands[0], into: outputs[0].tensor)
       },

@@ -11,7 +11,7 @@ extension OperationCatalogue {
     OperationCase(
       .sum, "[\(outer), \(count), \(inner)] times \(scale) \(dtype)",
       operands: [Operand([outer, count, inner], dtype)], outputs: [Output([outer, inner], dtype)],
-      flops: outer * count * inner,
+      elements: outer * count * inner,
       run: { backend, operands, outputs in
         backend.sum(operands[0], outer: outer, count: count, inner: inner, scale: scale, into: outputs[0])
       },
@@ -23,7 +23,7 @@ extension OperationCatalogue {
     let shape: Shape = [samples, count]
     return OperationCase(
       .meanSquaredError, "\(shape) \(dtype)",
-      operands: [Operand(shape, dtype), Operand(shape, dtype)], outputs: [Output([samples])], flops: 3 * shape.count,
+      operands: [Operand(shape, dtype), Operand(shape, dtype)], outputs: [Output([samples])], elements: shape.count,
       run: { backend, operands, outputs in backend.meanSquaredError(operands[0], operands[1], into: outputs[0]) },
       reference: { [Reference.meanSquaredError($0[0], $0[1])] })
   }
@@ -36,7 +36,7 @@ extension OperationCatalogue {
     return OperationCase(
       .meanSquaredErrorBackward, "\(shape) \(dtype)",
       operands: [Operand(shape, dtype), Operand(shape, dtype), Operand([samples])], outputs: [Output(shape, dtype)],
-      flops: 3 * shape.count,
+      elements: shape.count,
       run: { backend, operands, outputs in
         backend.meanSquaredErrorBackward(operands[0], operands[1], operands[2], into: outputs[0])
       },
