@@ -46,7 +46,7 @@ struct GroupNormBlocks {
     let unit = unit(width)
     require(
       unit <= Self.maximumThreads,
-      "groupNorm: groups of \(channelsPerGroup) channels are not supported on a GPU, which takes \(Self.maximumThreads)")
+      "groupNorm: a GPU takes groups of at most \(Self.maximumThreads) channels, not \(channelsPerGroup)")
 
     self.dtype = dtype
     (self.batch, self.area, self.channels) = (batch, area, channels)

@@ -206,5 +206,5 @@ extension KernelSource {
         differentiate(x, gradient, column, means, dx, accumulate, inputs, gradients, slab, channels);
       }
       """#,
-    variants: channelVectors)
+    variants: channelVectors { _ in [4, 1] })
 }

@@ -176,5 +176,5 @@ extension KernelSource {
         normalize(x, affine, slabStatistics, out, tile, slab, channels, silu);
       }
       """#,
-    variants: channelVectors)
+    variants: channelVectors { $0 == .float32 ? [4, 1] : [8, 4, 1] })
 }

@@ -65,9 +65,10 @@ extension KernelSource {
 
     """#
 
-  /// Element types with the channels that a thread takes at once: 16 bytes, fewer for small groups, or one.
-  static let channelVectors: [[KernelMacro]] = [(DType.float32, [4, 1]), (.float16, [8, 4, 1]), (.bfloat16, [8, 4, 1])]
-    .flatMap { dtype, widths in
-      widths.map { [KernelMacro("T", dtype), KernelMacro("WIDTH", String($0))] }
+  /// Every floating-point type with the channels that a thread may take at once.
+  static func channelVectors(_ widths: (DType) -> [Int]) -> [[KernelMacro]] {
+    DType.floatingPoint.flatMap { dtype in
+      widths(dtype).map { [KernelMacro("T", dtype), KernelMacro("WIDTH", String($0))] }
     }
+  }
 }

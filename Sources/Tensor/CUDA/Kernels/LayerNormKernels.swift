@@ -144,8 +144,8 @@ extension KernelSource {
       """#,
     variants: rowVectors)
 
-  /// Element types with the channels that a thread reads at once: 16 bytes, or one.
-  static let rowVectors: [[KernelMacro]] = [(DType.float32, 4), (.float16, 8), (.bfloat16, 8)].flatMap { dtype, width in
-    [width, 1].map { [KernelMacro("T", dtype), KernelMacro("WIDTH", String($0))] }
+  /// Every floating-point type with the elements of a row that a thread may read at once: 16 bytes, or one.
+  static let rowVectors: [[KernelMacro]] = DType.floatingPoint.flatMap { dtype in
+    [16 / dtype.byteCount, 1].map { [KernelMacro("T", dtype), KernelMacro("WIDTH", String($0))] }
   }
 }

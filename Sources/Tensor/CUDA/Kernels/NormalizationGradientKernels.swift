@@ -34,5 +34,5 @@ extension KernelSource {
         if (dgamma) write(dgamma + channel, sums[0][column].y, accumulateGamma);
       }
       """#,
-    variants: [DType.float32, .float16, .bfloat16].map { [KernelMacro("G", $0)] })
+    variants: DType.floatingPoint.map { [KernelMacro("G", $0)] })
 }
