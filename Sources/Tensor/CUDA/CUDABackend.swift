@@ -15,6 +15,7 @@ public final class CUDABackend: Sendable {
   let pool: CUDAMemoryPool
   let kernels: KernelLibrary
   let products: CUDAMatrixProducts
+  let dnn: DNNHandle
   /// The stream that everything runs on.
   let stream: UInt
   private let context: UInt
@@ -46,6 +47,7 @@ public final class CUDABackend: Sendable {
     try driver.require(driver.createStream(&stream, doesNotWaitForOthers), "cuStreamCreate")
     self.stream = stream
     products = try CUDAMatrixProducts(stream: stream)
+    dnn = try DNNHandle(stream: stream)
 
     var (free, total) = (0, 0)
     try driver.require(driver.memoryInformation(&free, &total), "cuMemGetInfo")

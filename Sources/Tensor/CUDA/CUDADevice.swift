@@ -79,6 +79,7 @@ public struct CUDAInstallation: Sendable {
       },
       component("NVRTC (kernels)") { () throws(CUDALibraryError) in try CompilerLibrary.shared.get().version },
       component("cuBLASLt (matrix products)") { () throws(CUDALibraryError) in try BLASLibrary.shared.get().version },
+      component("cuDNN (convolutions)") { () throws(CUDALibraryError) in try DNNLibrary.shared.get().version },
       component("NCCL (several cards)") { () throws(CUDALibraryError) in try CollectiveLibrary().version },
     ]
     // Without a driver there are no devices, and the first component says why.
