@@ -19,7 +19,7 @@ extension KernelSource {
           Sums& sums, const T* keyTile, const T* valueTile, const Rows (&queries)[ROW_TILES],
           const Rows (&gradients)[ROW_TILES], const QueryStatistics& statistics, float factor, int firstQuery,
           int firstKey, int keys, int causal) {
-      #pragma unroll UNROLLED
+      #pragma unroll UNROLLED_STEPS
         for (int s = 0; s < TOKENS / 16; s++) {
           float scores[ROW_TILES][2][4] = {}, changes[ROW_TILES][2][4];
           forEachRow([&](int row, int r, int h) {
@@ -45,12 +45,11 @@ extension KernelSource {
 
       // A block computes the gradients of `blockRows` queries of one head. `logTotals` and `starts` are what
       // `rowStatistics` wrote, `statisticsStride` numbers for each head.
-      extern "C" __global__ void __launch_bounds__(threadCount, BLOCKS) attentionQueryGradient(
+      extern "C" __global__ void __launch_bounds__(threadCount, RESIDENT_BLOCKS) attentionQueryGradient(
           const T* q, const T* k, const T* v, const T* gradient, const float* logTotals, const float* starts, T* dq,
           int heads, int queries, int keys, int statisticsStride, float scale, int causal, int accumulate) {
-        int blocks = (queries + blockRows - 1) / blockRows;
-        int index = blockIdx.x / blocks, firstQuery = blockIdx.x % blocks * blockRows;
-        Head queryHead(index, heads, queries), keyHead(index, heads, keys);
+        int firstQuery = blockIdx.x * blockRows;
+        Head queryHead(heads, queries), keyHead(heads, keys);
         T* queryTile = sharedTiles;
         T* gradientTile = queryTile + blockRows * pitch;
         T* tiles = gradientTile + blockRows * pitch;
@@ -63,7 +62,7 @@ extension KernelSource {
         commitCopies();
         QueryStatistics statistics;
         forEachRow([&](int row, int r, int h) {
-          long long place = (long long)index * statisticsStride + min(firstQuery + row, queries - 1);
+          long long place = headIndex(heads) * statisticsStride + min(firstQuery + row, queries - 1);
           statistics.logTotal[r][h] = logTotals[place];
           statistics.start[r][h] = starts[place];
         });
@@ -104,7 +103,7 @@ extension KernelSource {
         });
       }
       """#),
-    variants: FlashAttention.variants { $0.queryGradient })
+    variants: FlashAttention.variants(FlashAttention.queryGradient))
 
   /// The gradients of flash attention by the keys and values: dV = Pᵀ G and dK = scale · dSᵀ Q.
   static let flashAttentionKeyGradient = KernelSource(
@@ -124,7 +123,7 @@ extension KernelSource {
       __device__ __forceinline__ void addTile(
           Sums& keySums, Sums& valueSums, const T* queryTile, const T* gradientTile, const float* statistics,
           const Rows (&keys)[ROW_TILES], const Rows (&values)[ROW_TILES], float factor, int firstKey, int firstQuery) {
-      #pragma unroll UNROLLED
+      #pragma unroll UNROLLED_STEPS
         for (int s = 0; s < TOKENS / 16; s++) {
           float weights[ROW_TILES][2][4] = {}, changes[ROW_TILES][2][4], logTotals[2][2];
       #pragma unroll
@@ -172,24 +171,25 @@ extension KernelSource {
         });
       }
 
-      // A block computes the gradients of `blockRows` keys and values of one head, from `queriesPerPart` queries: the
-      // part `blockIdx.y` of them. Where there are several parts, their sums go to `dkParts` and `dvParts`, [parts,
-      // batch, keys, heads, headSize]. Rows are keys and tokens are queries here, so P and dS come transposed.
-      extern "C" __global__ void __launch_bounds__(threadCount, BLOCKS) attentionKeyGradient(
+      // A block computes the gradients of `blockRows` keys and values of one head from one part of the queries,
+      // `queriesPerPart` of them. `blockIdx.x` counts the blocks of keys of the first part, then those of the next. Where
+      // there are several parts, their sums go to `dkParts` and `dvParts`, [parts, batch, keys, heads, headSize]. Rows
+      // are keys and tokens are queries here, so P and dS come transposed.
+      extern "C" __global__ void __launch_bounds__(threadCount, RESIDENT_BLOCKS) attentionKeyGradient(
           const T* q, const T* k, const T* v, const T* gradient, const float* logTotals, const float* starts, T* dk, T* dv,
           float* dkParts, float* dvParts, long long partSize, int heads, int queries, int keys, int statisticsStride,
           int queriesPerPart, float scale, int causal, int accumulateKeys, int accumulateValues) {
         int blocks = (keys + blockRows - 1) / blockRows;
-        int index = blockIdx.x / blocks, firstKey = blockIdx.x % blocks * blockRows;
-        Head queryHead(index, heads, queries), keyHead(index, heads, keys);
+        int part = blockIdx.x / blocks, firstKey = blockIdx.x % blocks * blockRows;
+        Head queryHead(heads, queries), keyHead(heads, keys);
         T* keyTile = sharedTiles;
         T* valueTile = keyTile + blockRows * pitch;
         T* tiles = valueTile + blockRows * pitch;
         float* statisticsTiles = (float*)(tiles + 4 * TOKENS * pitch);
-        logTotals += (long long)index * statisticsStride;
-        starts += (long long)index * statisticsStride;
+        logTotals += headIndex(heads) * statisticsStride;
+        starts += headIndex(heads) * statisticsStride;
 
-        int begin = blockIdx.y * queriesPerPart, end = min(begin + queriesPerPart, queries);
+        int begin = part * queriesPerPart, end = min(begin + queriesPerPart, queries);
         if (causal) begin = max(begin, firstKey / TOKENS * TOKENS);
         loadTile<blockRows>(keyTile, k, keyHead, firstKey);
         loadTile<blockRows>(valueTile, v, keyHead, firstKey);
@@ -233,12 +233,12 @@ extension KernelSource {
                            first);
         }
 
-        long long part = blockIdx.y * partSize;
-        writeGradient(dk, dkParts ? dkParts + part : nullptr, keySums, keyHead, firstKey, scale, accumulateKeys);
-        writeGradient(dv, dvParts ? dvParts + part : nullptr, valueSums, keyHead, firstKey, 1, accumulateValues);
+        long long place = part * partSize;
+        writeGradient(dk, dkParts ? dkParts + place : nullptr, keySums, keyHead, firstKey, scale, accumulateKeys);
+        writeGradient(dv, dvParts ? dvParts + place : nullptr, valueSums, keyHead, firstKey, 1, accumulateValues);
       }
       """#),
-    variants: FlashAttention.variants { $0.keyGradient })
+    variants: FlashAttention.variants(FlashAttention.keyGradient))
 
   /// What comes before and after the gradients of flash attention.
   static let flashAttentionRows = KernelSource(
@@ -290,5 +290,5 @@ extension KernelSource {
         *place = result;
       }
       """#,
-    variants: [DType.float16, .bfloat16].map { [KernelMacro("T", $0)] })
+    variants: FlashAttention.typeVariants)
 }

@@ -61,6 +61,12 @@ extension KernelSource {
         }
       };
 
+      __device__ __forceinline__ void clear(float (&scores)[ROW_TILES][2][4]) {
+      #pragma unroll
+        for (int r = 0; r < ROW_TILES; r++)
+          for (int i = 0; i < 8; i++) scores[r][i / 4][i % 4] = 0;
+      }
+
       // Scores that the rows must not see become -infinity: of keys that do not exist, or that come after the query.
       __device__ __forceinline__ void hideTokens(Scores& scores, int firstQuery, int firstKey, int keys, int causal) {
         forEachRow([&](int row, int r, int h) {
@@ -77,21 +83,23 @@ extension KernelSource {
       // A block computes `blockRows` queries of one head. q and out are [batch, queries, heads, headSize], k and v
       // [batch, keys, heads, headSize], logSumExp is [batch, heads, queries]. `scale` is positive where `signs` is 0,
       // else it is the opposite of the scale and `signs` turns the signs of a pair of elements.
-      extern "C" __global__ void __launch_bounds__(threadCount, BLOCKS) attentionForward(
+      extern "C" __global__ void __launch_bounds__(threadCount, RESIDENT_BLOCKS) attentionForward(
           const T* q, const T* k, const T* v, T* out, float* logSumExp, int heads, int queries, int keys, float scale,
           unsigned signs, int causal) {
-        int blocks = (queries + blockRows - 1) / blockRows;
-        int index = blockIdx.x / blocks, firstQuery = blockIdx.x % blocks * blockRows;
-        Head queryHead(index, heads, queries), keyHead(index, heads, keys);
+        int firstQuery = blockIdx.x * blockRows;
+        Head queryHead(heads, queries), keyHead(heads, keys);
         T* queryTile = sharedTiles;
-        T* tiles = queryTile + blockRows * pitch;
+        T* keyTiles = queryTile + blockRows * pitch;
+        T* valueTiles = keyTiles + 2 * TOKENS * pitch;
 
         int end = causal ? min(firstQuery + blockRows, keys) : keys;
         loadTile<blockRows>(queryTile, q, queryHead, firstQuery);
-        loadTile<TOKENS>(tiles, k, keyHead, 0);
-        loadTile<TOKENS>(tiles + TOKENS * pitch, v, keyHead, 0);
+        loadTile<TOKENS>(keyTiles, k, keyHead, 0);
         commitCopies();
-        waitForCopies<0>();
+        loadTile<TOKENS>(keyTiles + TOKENS * pitch, k, keyHead, TOKENS);
+        loadTile<TOKENS>(valueTiles, v, keyHead, 0);
+        commitCopies();
+        waitForCopies<1>();
         __syncthreads();
         KeptRows rows[ROW_TILES];
       #pragma unroll
@@ -101,32 +109,39 @@ extension KernelSource {
         Sums sums = {};
         RunningSoftmax softmax;
         float factor = scale * log2e;
-        for (int first = 0, stage = 0; first < end; first += TOKENS, stage ^= 1) {
+        // Weighs the scores of a tile while those of the next are computed: the tensor cores and the rest of a
+        // multiprocessor then work at the same time.
+        auto advance = [&](Scores& scores, Scores& next, int first, int stage) {
           waitForCopies<0>();
           __syncthreads();
-          const T* keyTile = tiles + stage * 2 * TOKENS * pitch;
-          const T* valueTile = keyTile + TOKENS * pitch;
           if (first + TOKENS < end) {
-            T* next = tiles + (stage ^ 1) * 2 * TOKENS * pitch;
-            loadTile<TOKENS>(next, k, keyHead, first + TOKENS);
-            loadTile<TOKENS>(next + TOKENS * pitch, v, keyHead, first + TOKENS);
+            loadTile<TOKENS>(keyTiles + stage * TOKENS * pitch, k, keyHead, first + 2 * TOKENS);
+            loadTile<TOKENS>(valueTiles + (stage ^ 1) * TOKENS * pitch, v, keyHead, first + TOKENS);
             commitCopies();
           }
-
-          Scores scores = {};
-      #pragma unroll
-          for (int s = 0; s < TOKENS / 16; s++) multiplyByTokens(scores[s], rows, keyTile + s * 16 * pitch);
           if (first + TOKENS > keys || (causal && first + TOKENS > firstQuery))
             hideTokens(scores, firstQuery, first, keys, causal);
           softmax.follow(scores, factor, sums);
+          const T* keyTile = keyTiles + (stage ^ 1) * TOKENS * pitch;
+          const T* valueTile = valueTiles + stage * TOKENS * pitch;
       #pragma unroll
           for (int s = 0; s < TOKENS / 16; s++) {
+            clear(next[s]);
+            multiplyByTokens(next[s], rows, keyTile + s * 16 * pitch);
             softmax.weigh(scores[s], factor);
             unsigned weights[ROW_TILES][4];
       #pragma unroll
             for (int r = 0; r < ROW_TILES; r++) packProducts(weights[r], scores[s][r]);
             addWeightedTokens(sums, weights, valueTile + s * 16 * pitch);
           }
+        };
+        Scores even = {}, odd;
+      #pragma unroll
+        for (int s = 0; s < TOKENS / 16; s++) multiplyByTokens(even[s], rows, keyTiles + s * 16 * pitch);
+        for (int first = 0; first < end; first += 2 * TOKENS) {
+          advance(even, odd, first, 0);
+          if (first + TOKENS >= end) break;
+          advance(odd, even, first + TOKENS, 1);
         }
 
         forEachRow([&](int row, int r, int h) {
@@ -137,9 +152,9 @@ extension KernelSource {
           if (query >= queries) return;
           writeRow(out + queryHead.offset(query), sums, r, h, 1 / total, 0);
           if (threadIdx.x % 4 == 0)
-            logSumExp[(long long)index * queries + query] = softmax.maximum[r][h] * scale + logf(total);
+            logSumExp[headIndex(heads) * queries + query] = softmax.maximum[r][h] * scale + logf(total);
         });
       }
       """#),
-    variants: FlashAttention.variants { $0.forward })
+    variants: FlashAttention.variants(FlashAttention.forward))
 }

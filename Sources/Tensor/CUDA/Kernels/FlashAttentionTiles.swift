@@ -30,16 +30,20 @@ enum FlashAttentionTiles {
 
     extern __shared__ __align__(16) T sharedTiles[];
 
-    // The tokens of one head: [tokens, heads, headSize], seen from its first element.
+    // The tokens of the head that a block works on, `blockIdx.y` of sample `blockIdx.z`: [tokens, heads, headSize], seen
+    // from its first element.
     struct Head {
       long long start;
       int stride, count;
 
-      __device__ Head(int index, int heads, int tokens)
-          : start((long long)(index / heads) * tokens * heads * HEAD_SIZE + index % heads * HEAD_SIZE),
-            stride(heads * HEAD_SIZE), count(tokens) {}
+      __device__ Head(int heads, int tokens)
+          : start(((long long)blockIdx.z * tokens * heads + blockIdx.y) * HEAD_SIZE), stride(heads * HEAD_SIZE),
+            count(tokens) {}
       __device__ long long offset(int token) const { return start + (long long)token * stride; }
     };
+
+    // The head that a block works on, counted through all samples.
+    __device__ __forceinline__ long long headIndex(int heads) { return (long long)blockIdx.z * heads + blockIdx.y; }
 
     // Starts to copy ROWS tokens, from token `first` on, into a tile; tokens that do not exist become zeros.
     template <int ROWS>
@@ -49,8 +53,10 @@ enum FlashAttentionTiles {
     #pragma unroll
       for (int i = 0; i < (count + threadCount - 1) / threadCount; i++) {
         int index = threadIdx.x + i * threadCount, row = index / chunkCount, chunk = index % chunkCount;
+        // Where rows have no gap, places in the tile differ by constants, which costs no registers.
+        int place = pitch == chunkCount * 8 ? index * 8 : row * pitch + chunk * 8;
         if (count % threadCount == 0 || index < count)
-          copyChunk(tile + row * pitch + chunk * 8, tokens + (row * head.stride + chunk * 8), first + row < head.count);
+          copyChunk(tile + place, tokens + (row * head.stride + chunk * 8), first + row < head.count);
       }
     }
 

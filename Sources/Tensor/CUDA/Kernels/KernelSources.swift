@@ -9,4 +9,5 @@ extension KernelSource {
     + [random]
     + [adamW, stepNumbers]
     + [attentionSoftmax]
+    + [flashAttentionForward, flashAttentionQueryGradient, flashAttentionKeyGradient, flashAttentionRows]
 }
