@@ -1,0 +1,67 @@
+import Foundation
+import Testing
+
+@testable import Tensor
+
+/// NVIDIA's compiler needs no card, so every kernel can be checked on any machine. `Scripts/test` installs it.
+@Suite struct KernelCompilationTests {
+  /// Ten times the compute capabilities of the cards from Turing to Hopper.
+  private static let capabilities = [75, 80, 86, 89, 90]
+
+  /// One run of the compiler.
+  private struct Compilation: Sendable {
+    let source: KernelSource
+    let macros: [KernelMacro]
+    let capability: Int
+
+    /// What is wrong with the kernels, or `nil`.
+    func complaint(of compiler: CompilerLibrary) -> String? {
+      do throws(CUDALibraryError) {
+        let code = try compiler.compile(source.code(macros), name: source.name, capability: capability)
+        return code.isEmpty ? "no code" : nil
+      } catch {
+        let definitions = macros.map { "\($0.name)=\($0.value)" }.joined(separator: ", ")
+        return "\(source.name) with \(definitions): \(error)"
+      }
+    }
+  }
+
+  /// Every variant of every family compiles for every kind of card that it is for.
+  @Test(arguments: KernelSource.all)
+  func everyVariantCompilesForEveryCard(_ source: KernelSource) async throws {
+    let compiler = try CompilerLibrary.shared.get()
+    let capabilities = Self.capabilities.filter { $0 >= source.minimumCapability }
+    #expect(!capabilities.isEmpty && !source.variants.isEmpty, "\(source.name) is compiled for nothing")
+    #expect(Set(source.variants).count == source.variants.count, "\(source.name) lists a variant twice")
+    let complaints = await withTaskGroup(of: String?.self) { group in
+      for macros in source.variants {
+        for capability in capabilities {
+          let compilation = Compilation(source: source, macros: macros, capability: capability)
+          group.addTask { compilation.complaint(of: compiler) }
+        }
+      }
+      return await group.reduce(into: [String]()) { complaints, complaint in
+        if let complaint { complaints.append(complaint) }
+      }
+    }
+    for complaint in complaints { Issue.record("\(complaint)") }
+  }
+
+  /// A family that is left out of the list would be checked by nobody.
+  @Test func everyFamilyIsListed() throws {
+    let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../Sources/Tensor/CUDA")
+    let files = try #require(FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil))
+    var declared: [String] = []
+    for case let file as URL in files where file.pathExtension == "swift" {
+      let text = try String(contentsOf: file, encoding: .utf8)
+      declared += text.matches(of: /KernelSource\(\s*name: "(\w+)"/).map { String($0.output.1) }
+    }
+    #expect(!declared.isEmpty)
+    #expect(declared.sorted() == KernelSource.all.map(\.name).sorted())
+  }
+}
+
+extension KernelSource: CustomTestStringConvertible {
+  /// The family in the names of tests.
+  public var testDescription: String { name }
+}
