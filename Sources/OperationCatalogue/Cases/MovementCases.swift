@@ -77,7 +77,9 @@ extension OperationCatalogue {
       ([5], [0]), ([1, 1], [1, 0]), ([7, 13], [1, 0]), ([7, 13], [0, 1]), ([65, 130], [1, 0]), ([130, 257], [1, 0]),
       ([2, 3, 5], [0, 2, 1]), ([2, 3, 5], [2, 1, 0]), ([2, 3, 5], [1, 2, 0]), ([4, 1, 6], [1, 0, 2]),
       ([2, 3, 5, 7], [0, 2, 1, 3]), ([2, 3, 5, 7], [0, 3, 1, 2]), ([2, 3, 5, 7], [0, 2, 3, 1]),
-      ([2, 3, 5, 7], [3, 2, 1, 0]), ([7, 3, 3, 5], [2, 3, 1, 0]), ([0, 3], [1, 0]),
+      ([2, 3, 5, 7], [3, 2, 1, 0]), ([7, 3, 3, 5], [2, 3, 1, 0]), ([3, 5, 16], [1, 0, 2]),
+      ([2, 3, 4, 8], [2, 1, 0, 3]),
+      ([2, 40, 3, 33], [1, 3, 0, 2]), ([0, 3], [1, 0]),
     ]
     return patterns.map { transpose($0, $1, dtype) }
   }
@@ -86,6 +88,7 @@ extension OperationCatalogue {
     let takeMiddle = BlockCopy(outer: 4, count: 2, source: (3, 7), target: (0, 2))
     let whole = BlockCopy(outer: 1, count: 24, source: (0, 24), target: (12, 24))
     let single = BlockCopy(outer: 11, count: 1, source: (2, 3), target: (1, 2))
+    let packed = BlockCopy(outer: 5, count: 8, source: (8, 16), target: (16, 24))
     let nothing = BlockCopy(outer: 0, count: 5, source: (0, 5), target: (0, 5))
     let large = BlockCopy(outer: 300, count: 257, source: (0, 257), target: (7, 300))
     return Write.allCases.flatMap { write in
@@ -95,6 +98,7 @@ extension OperationCatalogue {
         copyBlocks([2, 12], into: [4, 12], whole, write, dtype), copyBlocks([40], into: [25], single, write, dtype),
         copyBlocks([2, 5], into: [2, 5], nothing, write, dtype),
         copyBlocks([300, 257], into: [300, 300], large, write, dtype),
+        copyBlocks([5, 16], into: [5, 24], packed, write, dtype),
       ]
     }
   }

@@ -46,7 +46,7 @@ extension OperationCatalogue {
   private static func sums(_ dtype: DType) -> [OperationCase] {
     let extents = [
       (1, 1, 1), (1, 1000, 1), (1, 7, 1), (4, 9, 5), (1, 33, 320), (2, 1, 3), (1, 4099, 3), (0, 3, 2), (2, 0, 3),
-      (3, 41, 7),
+      (3, 41, 7), (1, 1000, 320), (2, 600, 64), (1, 300, 8),
     ]
     return extents.map { sum($0, $1, $2, dtype) } + [
       sum(3, 7, 1, scale: -0.5, dtype), sum(2, 64, 17, scale: 1 / 64, dtype),
@@ -55,7 +55,7 @@ extension OperationCatalogue {
   }
 
   private static func losses(_ dtype: DType) -> [OperationCase] {
-    let shapes = [(1, 1), (1, 77), (3, 64), (2, 4099), (1, 70_001), (2, 37), (0, 5)]
+    let shapes = [(1, 1), (1, 77), (3, 64), (2, 4099), (1, 70_001), (2, 20_000), (2, 37), (0, 5)]
     return shapes.flatMap {
       [meanSquaredError($0, $1, dtype), meanSquaredErrorBackward($0, $1, dtype)]
     }
