@@ -5,18 +5,13 @@ import TestSupport
 import Testing
 
 extension Device {
-  /// Whether the device takes a case with its types. The CPU moves and converts any type and steps parameters
-  /// with gradients of any type, but computes in Float32.
+  /// Whether the device takes a case with its types. Any type is moved and converted, and steps of the optimiser take
+  /// gradients of any type; everything else is computed in the types that the device names.
   func supports(_ operation: OperationCase, _ mode: WriteMode) -> Bool {
-    switch self {
-    case .cpu:
-      if operation.isMovement && (mode == .overwrite || operation.primitive == .cast) { return true }
-      if [.sumOfSquares, .adamW].contains(operation.primitive) { return true }
-      return !(operation.operands.map(\.dtype) + operation.outputs.map(\.dtype)).contains {
-        $0 == .float16 || $0 == .bfloat16
-      }
-    case .cuda: return true
-    }
+    if operation.isMovement && (mode == .overwrite || operation.primitive == .cast) { return true }
+    if operation.primitive == .adamW { return true }
+    let types = (operation.operands.map(\.dtype) + operation.outputs.map(\.dtype)).filter(\.isFloatingPoint)
+    return backend.computeTypes.isSuperset(of: types)
   }
 
   /// How many elements stand guard on both sides of a tensor. An odd number aligns the tensor to its elements only,
