@@ -1,11 +1,12 @@
 extension CUDABackend {
-  /// softmax(scale · QKᵀ) V.
+  /// softmax(scale · QKᵀ) V: by flash attention where it has a kernel, else by products with the scores written out.
   public func attention(
     _ q: Tensor, _ k: Tensor, _ v: Tensor, _ spec: Attention, into out: Tensor, logSumExp: Tensor
   ) {
     requireAlignment("attention", [q, k, v, out, logSumExp])
     guard out.count > 0 else { return }
-    if usesFlashAttention(q) {
+    require(k.count > 0, "attention: there are no keys for queries of shape \(q.shape)")
+    if FlashAttention.supports(dtype: q.dtype, headSize: q.shape[3], capability: computeCapability) {
       flashAttention(q: q, k: k, v: v, spec, into: out, logSumExp: logSumExp)
     } else {
       writtenOutAttention(q, k, v, spec, into: out, logSumExp: logSumExp)
@@ -18,16 +19,15 @@ extension CUDABackend {
     dq: Destination?, dk: Destination?, dv: Destination?
   ) {
     requireAlignment("attentionBackward", [q, k, v, out, logSumExp, gradient, dq?.tensor, dk?.tensor, dv?.tensor])
-    guard out.count > 0 && k.count > 0 else { return }
-    if usesFlashAttention(q) {
+    guard out.count > 0 && k.count > 0 else {
+      for case let empty? in [dq, dk, dv] where empty.write == .overwrite { fill(0, into: empty.tensor) }
+      return
+    }
+    if FlashAttention.supports(dtype: q.dtype, headSize: q.shape[3], capability: computeCapability) {
       flashAttentionBackward(
         q: q, k: k, v: v, out: out, logSumExp: logSumExp, gradient, spec, dq: dq, dk: dk, dv: dv)
     } else {
       writtenOutAttentionBackward(q, k, v, out: out, logSumExp: logSumExp, gradient, spec, dq: dq, dk: dk, dv: dv)
     }
-  }
-
-  private func usesFlashAttention(_ q: Tensor) -> Bool {
-    FlashAttention.supports(dtype: q.dtype, headSize: q.shape[3], capability: computeCapability)
   }
 }
