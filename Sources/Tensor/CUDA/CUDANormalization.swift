@@ -13,7 +13,7 @@ extension CUDABackend {
     let columnsPerBlock = 32
     launch(
       Kernel(.normalizationGradients, "normalizationGradients", KernelMacro("G", dtype)),
-      grid: .covering(channels, perBlock: columnsPerBlock), threads: 16 * columnsPerBlock,
+      grid: .covering(channels, perBlock: columnsPerBlock), threads: 32 * columnsPerBlock,
       .tensor(partial), .int32(rows), .int32(channels), .optional(dgamma?.tensor), .accumulate(dgamma),
       .optional(dbeta?.tensor), .accumulate(dbeta))
   }

@@ -3,10 +3,10 @@ extension KernelSource {
   static let normalizationGradients = KernelSource(
     name: "normalization gradients",
     text: #"""
-      constexpr int columnsPerBlock = 32, lanes = 16;
+      constexpr int columnsPerBlock = 32, lanes = 32;
 
       // Adds up the rows of `partial`, [rows, channels], whose pairs are sums of d (x) and of d x̂ (y). A warp reads 32
-      // neighbouring channels of one row, and 16 warps take turns with the rows. Either result may be null.
+      // neighbouring channels of one row, and 32 warps take turns with the rows. Either result may be null.
       extern "C" __global__ void __launch_bounds__(columnsPerBlock * lanes) normalizationGradients(
           const float2* __restrict__ partial, int rows, int channels, G* __restrict__ dgamma, int accumulateGamma,
           G* __restrict__ dbeta, int accumulateBeta) {
@@ -15,7 +15,7 @@ extension KernelSource {
         int channel = blockIdx.x * columnsPerBlock + column;
         float2 sum = {0.0f, 0.0f};
         if (channel < channels) {
-          #pragma unroll 4
+          #pragma unroll 8
           for (int row = lane; row < rows; row += lanes) {
             float2 part = partial[(long long)row * channels + channel];
             sum.x += part.x;
