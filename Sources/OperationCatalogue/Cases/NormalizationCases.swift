@@ -97,7 +97,7 @@ extension OperationCatalogue {
     let groupShapes: [(Shape, Int)] = [
       ([1, 1, 1, 2], 1), ([2, 3, 5, 4], 2), ([1, 4, 4, 32], 32), ([2, 5, 1, 6], 1), ([3, 3, 3, 10], 5),
       ([1, 1, 1, 4], 4), ([2, 8, 8, 64], 32), ([1, 17, 19, 21], 7), ([2, 24, 24, 40], 8), ([0, 4, 4, 8], 2),
-      ([2, 3, 5, 24], 2), ([1, 25, 26, 40], 2),
+      ([2, 3, 5, 24], 2), ([1, 36, 36, 40], 2),
     ]
     let far = Distribution.normal(mean: 100, deviation: 1)
     let partly = [[true, false, false], [false, true, true], [false, true, false], [false, false, true]]

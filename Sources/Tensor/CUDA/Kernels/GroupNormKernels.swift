@@ -42,7 +42,8 @@ extension KernelSource {
         if (slab.firstPixel < slab.endPixel) {
           Tile<1> member;
           member.load(x, slab, channels, slab.firstPixel);
-          for (int j = 0; j < WIDTH; j++) pivot[j] = widen(j < slab.boundary ? member.at[0].at[0] : member.at[0].at[WIDTH - 1]);
+          float firstPivot = widen(member.at[0].at[0]), secondPivot = widen(member.at[0].at[WIDTH - 1]);
+          for (int j = 0; j < WIDTH; j++) pivot[j] = j < slab.boundary ? firstPivot : secondPivot;
         }
         int pixels = 0;
         for (int pixel = slab.firstPixel; pixel < slab.endPixel; pixel += tileSize * slab.lanes) {
