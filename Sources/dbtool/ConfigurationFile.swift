@@ -18,7 +18,8 @@ struct ConfigurationFileError: Error, CustomStringConvertible {
 enum ConfigurationFile {
   /// The file's options as arguments.
   ///
-  /// `true` becomes the flag alone and `false` its negation; an empty value leaves the option out.
+  /// `true` becomes the flag alone and `false` its negation; an empty value leaves the option out. `mixed_precision: no`,
+  /// in which YAML sees a truth value too, is a word.
   static func arguments(_ path: String) throws(ConfigurationFileError) -> [String] {
     let root: Node?
     do {
@@ -43,6 +44,7 @@ enum ConfigurationFile {
       let isBare = scalar.style == .plain || scalar.style == .any
       if isBare, value.null != nil { continue }
       switch isBare ? value.bool : nil {
+      case false? where flag == "--mixed-precision": arguments.append("\(flag)=no")
       case true?: arguments.append(flag)
       case false?: arguments.append("--no-\(flag.dropFirst(2))")
       case nil: arguments.append("\(flag)=\(scalar.string)")

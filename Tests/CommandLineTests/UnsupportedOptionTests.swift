@@ -19,16 +19,16 @@ import Testing
     let idle = UnsupportedOption.all.flatMap { option in
       (option.idleValues ?? []).flatMap { ["--\(option.name)", $0, "--\(option.name)=\($0)"] }
     }
-    #expect(idle.contains("--mixed-precision=no"))
+    #expect(idle.contains("--report-to=none"))
     #expect(
       try UnsupportedOption.removeIdle(from: ["train", "--seed", "1"] + idle + ["a"]) == ["train", "--seed", "1", "a"])
-    // A configuration file writes `use_8bit_adam: false` and `mixed_precision: no` like this.
-    let negated = ["train", "--no-use-8bit-adam", "--no-mixed-precision", "--no-random-flip"]
+    // A configuration file writes `use_8bit_adam: false` like this.
+    let negated = ["train", "--no-use-8bit-adam", "--no-random-flip"]
     #expect(try UnsupportedOption.removeIdle(from: negated) == ["train", "--no-random-flip"])
   }
 
   @Test(arguments: [
-    ["--mixed-precision"], ["--mixed-precision=bf16"], ["--report-to", "wandb"], ["--use-8bit-adam"],
+    ["--allow-tf32=yes"], ["--prior-generation-precision=fp16"], ["--report-to", "wandb"], ["--use-8bit-adam"],
     ["--use-8bit-adam=yes"],
     ["--local-rank=0"], ["--hub-token", "hf_secret"], ["--revision", "--seed"],
   ])
@@ -57,7 +57,7 @@ import Testing
     let place = try Workplace()
     try place.succeed(
       place.training([
-        "--mixed_precision", "no", "--report_to=none", "--dataloader_num_workers", "0", "--local_rank", "-1",
+        "--report_to=none", "--dataloader_num_workers", "0", "--local_rank", "-1",
       ]))
     #expect(place.exists("out/model_index.json"))
   }

@@ -4,8 +4,8 @@ import Foundation
 ///
 /// For each trained part it holds the weights, under the path and the keys that diffusers has for them, and the two
 /// moments of AdamW as `exp_avg.<key>` and `exp_avg_sq.<key>` in `optimizer.safetensors` beside them, all in Float32
-/// and PyTorch's layout, so that a run can be continued on another device. `state.json` is written last and lists the
-/// other files.
+/// and PyTorch's layout, so that a run can be continued on another device and in another precision, though then not with
+/// the same bytes. `state.json` is written last and lists the other files.
 public struct RunCheckpoint: Sendable {
   /// The name of the file without which a folder is no checkpoint.
   static let stateFile = "state.json"
@@ -13,14 +13,18 @@ public struct RunCheckpoint: Sendable {
   private struct Contents: Codable {
     var format = 1
     var state: RunState
+    /// Left out by checkpoints from before steps could be skipped.
+    var optimizer: AdamW.State?
     /// The size in bytes of every other file.
     var files: [String: Int]
   }
 
   /// The folder.
   public let url: URL
-  /// Everything that is not a tensor.
+  /// Everything about the run that is not a tensor.
   public let state: RunState
+  /// What the optimiser has to remember besides its moments.
+  public let optimizerState: AdamW.State
 
   /// The file with the moments of a part, inside the checkpoint.
   private static func optimizerFile(_ part: TrainedPart) -> String { "\(part.part.folder)/optimizer.safetensors" }
@@ -41,6 +45,7 @@ public struct RunCheckpoint: Sendable {
     require(optimizer.stepCount == state.step, "RunCheckpoint: the optimiser is at step \(optimizer.stepCount)")
     try requireFreeSpace(byteCount(parts), in: folder)
     let url = CheckpointFolder.url(ofStep: state.step, in: folder)
+    let optimizerState = optimizer.state
     try AtomicFolder.write(to: url) { temporary in
       var files: [String: Int] = [:]
       for (index, part) in parts.enumerated() {
@@ -54,10 +59,11 @@ public struct RunCheckpoint: Sendable {
         }
       }
       var marker = try AtomicFile(path: temporary.appending(path: stateFile).path(percentEncoded: false))
-      try marker.append([UInt8](RunJSON.encoder.encode(Contents(state: state, files: files))))
+      try marker.append(
+        [UInt8](RunJSON.encoder.encode(Contents(state: state, optimizer: optimizerState, files: files))))
       try marker.commit()
     }
-    return RunCheckpoint(url: url, state: state)
+    return RunCheckpoint(url: url, state: state, optimizerState: optimizerState)
   }
 
   private static func items(
@@ -102,9 +108,10 @@ public struct RunCheckpoint: Sendable {
 
   // MARK: Reading
 
-  private init(url: URL, state: RunState) {
+  private init(url: URL, state: RunState, optimizerState: AdamW.State) {
     self.url = url
     self.state = state
+    self.optimizerState = optimizerState
   }
 
   /// Opens a checkpoint and makes sure that it is whole; tensors are read by `restore`.
@@ -132,7 +139,11 @@ public struct RunCheckpoint: Sendable {
       }
       guard found == size else { throw incomplete("\(file) has \(found) bytes instead of \(size)") }
     }
-    self.init(url: url, state: contents.state)
+    let optimizerState = contents.optimizer ?? AdamW.State(updates: contents.state.step)
+    guard optimizerState.isPossible(after: contents.state.step) else {
+      throw incomplete("\(RunCheckpoint.stateFile) is damaged: its optimizer is in no possible state")
+    }
+    self.init(url: url, state: contents.state, optimizerState: optimizerState)
   }
 
   /// Makes sure that a run with the given options may continue from here.
@@ -174,7 +185,7 @@ public struct RunCheckpoint: Sendable {
         store.write(try moments.floats("exp_avg_sq.\(name)"), to: parameter, in: optimizer.moments2[index])
       }
     }
-    optimizer.stepCount = state.step
+    optimizer.resume(after: state.step, optimizerState)
   }
 
   private func requireShapes(_ file: SafetensorsFile, _ wanted: [(name: String, shape: Shape)]) throws {

@@ -31,12 +31,12 @@ public struct RunState: Sendable, Hashable, Codable {
 }
 
 extension RunState {
-  /// Options that may be others after a resume: they decide where things are and what is shown, but not what a step
-  /// computes.
+  /// Options that may be others after a resume: they decide where things are and what is shown, or how a step is computed
+  /// but not what.
   static let resumableOptions: Set<TrainingConfiguration.CodingKeys> = [
     .pretrainedModelNameOrPath, .instanceDataDir, .classDataDir, .outputDir, .numClassImages, .sampleBatchSize,
-    .classInferenceSteps, .gradientCheckpointing, .checkpointingSteps,
-    .checkpointsTotalLimit, .resumeFromCheckpoint, .validationPrompt, .numValidationImages, .validationSteps,
+    .classInferenceSteps, .gradientCheckpointing, .mixedPrecision, .checkpointingSteps, .checkpointsTotalLimit,
+    .resumeFromCheckpoint, .validationPrompt, .numValidationImages, .validationSteps,
     .validationInferenceSteps, .scheduler, .guidanceScale,
   ]
 

@@ -56,6 +56,8 @@ public struct TrainingConfiguration: Sendable, Hashable, Codable {
   public var gradientAccumulationSteps = 1
   /// Whether activations are computed twice instead of being kept, to save memory.
   public var gradientCheckpointing = false
+  /// The type that the networks compute in, also for class pictures and samples.
+  public var mixedPrecision = MixedPrecision.no
 
   // MARK: Optimiser
 
@@ -144,6 +146,7 @@ public struct TrainingConfiguration: Sendable, Hashable, Codable {
     case maxTrainSteps = "max_train_steps"
     case gradientAccumulationSteps = "gradient_accumulation_steps"
     case gradientCheckpointing = "gradient_checkpointing"
+    case mixedPrecision = "mixed_precision"
     case learningRate = "learning_rate"
     case scaleLr = "scale_lr"
     case lrScheduler = "lr_scheduler"

@@ -73,6 +73,16 @@ extension TrainingConfiguration {
     }
   }
 
+  /// Makes sure that a device has the type that the networks are to compute in.
+  func requireComputeType(on backend: any Backend) throws(TrainingOptionError) {
+    let choices = MixedPrecision.allCases.filter { backend.computeTypes.contains($0.computeType) }
+    guard choices.contains(mixedPrecision) else {
+      let list = choices.map(\.rawValue).joined(separator: " or ")
+      throw TrainingOptionError(
+        .mixedPrecision, "is \(mixedPrecision.rawValue), in which \(backend.name) does not compute; it takes \(list)")
+    }
+  }
+
   /// Makes sure that the epochs of a run do not add up to more steps than can be counted.
   func requireStepCount(_ stepCount: Int) throws(TrainingOptionError) {
     if stepCount > Self.greatestCount {

@@ -15,6 +15,8 @@ public struct Trace: Sendable {
     public var learningRate = 5e-6
     /// How many optimiser steps are taken on the same numbers; none where left out.
     public var steps: Int?
+    /// The type that the networks compute in. The loss is not scaled.
+    public var computeType = DType.float32
 
     /// One forward and one backward pass through the UNet.
     public init() {}
@@ -44,12 +46,14 @@ public struct Trace: Sendable {
   ///
   /// - Throws: `TraceError`, or what is wrong with the model or the files.
   public func run(input: URL, output: URL) throws {
-    let (unet, unetParameters) = try folder.loadUNet(on: backend) { _ in true }
+    let (unet, unetParameters) = try folder.loadUNet(on: backend, computeType: options.computeType) { _ in true }
     let inputs = try TraceInputs(
       input, for: folder, timestepCount: unet.timestepCount, isSplit: options.priorLossWeight != nil, on: backend)
     let (latents, pictureItems) = try encode(inputs)
     let trainsText = options.trainTextEncoder
-    let (textEncoder, textParameters) = try folder.loadTextEncoder(on: backend) { _ in trainsText }
+    let (textEncoder, textParameters) = try folder.loadTextEncoder(on: backend, computeType: options.computeType) { _ in
+      trainsText
+    }
 
     var parts = [TrainedPart(.unet, unetParameters)]
     if trainsText { parts.append(TrainedPart(.textEncoder, textParameters)) }
@@ -68,7 +72,7 @@ public struct Trace: Sendable {
   /// The latents as they are fed to the noise and, where they come from pixels, what is written of them.
   private func encode(_ inputs: TraceInputs) throws -> (latents: Tensor, items: [SafetensorsItem]) {
     guard inputs.isPixels else { return (inputs.start, []) }
-    let autoencoder = try folder.loadAutoencoder(on: backend).model
+    let autoencoder = try folder.loadAutoencoder(on: backend, computeType: options.computeType).model
     let means = autoencoder.encode(inputs.start).mean
     let latents = means * autoencoder.configuration.scalingFactor
     let decoded = withoutRecording { autoencoder.decode(Variable(means)).value }

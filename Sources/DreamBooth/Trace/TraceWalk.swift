@@ -30,7 +30,7 @@ final class TraceWalk {
   /// Everything that is written.
   func items(steps: Int?) -> [SafetensorsItem] {
     var items = [
-      SafetensorsItem("encoder_hidden_states", first.states),
+      SafetensorsItem("encoder_hidden_states", first.states.cast(to: .float32)),
       SafetensorsItem("model_pred", first.prediction.channelsFirst()),
       SafetensorsItem("target", first.target.channelsFirst()),
       SafetensorsItem("loss", first.loss.total.value), SafetensorsItem("loss.instance", first.loss.instance),

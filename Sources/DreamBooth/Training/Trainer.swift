@@ -30,6 +30,7 @@ public struct Trainer {
     observer: @escaping TrainingObserver = { _ in }
   ) throws(TrainingOptionError) {
     try configuration.validate()
+    try configuration.requireComputeType(on: backend)
     self.configuration = configuration
     self.backend = backend
     self.stop = stop
@@ -59,7 +60,9 @@ public struct Trainer {
       try TrainingMemory.requireFit(folder, configuration, available: available)
     }
     try TrainingModel.requireReplaceable(output)
-    let model = try TrainingModel(folder, trainTextEncoder: configuration.trainTextEncoder, on: backend)
+    let model = try TrainingModel(
+      folder, trainTextEncoder: configuration.trainTextEncoder, computeType: configuration.mixedPrecision.computeType,
+      on: backend)
     // A sampler that is not ours should be found out before the first step and not at the first sample.
     let scheduler = try configuration.validationPrompt.map { _ in
       try model.makeScheduler(named: configuration.scheduler)

@@ -35,6 +35,7 @@ struct ClassImagesCommand: ParsableCommand {
   @Option(help: "What the noise derives from, together with a picture's number.")
   var seed: UInt64 = 0
 
+  @OptionGroup var precision: PrecisionOption
   @OptionGroup var device: DeviceOption
 
   func validate() throws {
@@ -52,12 +53,14 @@ struct ClassImagesCommand: ParsableCommand {
       folder: URL(filePath: classDataDir), prompt: classPrompt, count: numClassImages, batchSize: sampleBatchSize,
       steps: classInferenceSteps, guidanceScale: guidanceScale, resolution: resolution, seed: seed)
     try OutputPath.requireFolder(classDataDir)
+    let backend = device.backend()
+    let computeType = try precision.computeType(on: backend)
     guard try !images.missing().isEmpty else { return }
     let stop = StopSignal()
     let interrupts = Interrupts(stop, promise: "Stopping; the pictures that are finished stay.")
     defer { interrupts.stopListening() }
     let folder = try ModelFolder(URL(filePath: pretrainedModelNameOrPath))
-    let pipeline = try TextToImage(folder, on: device.backend())
+    let pipeline = try TextToImage(folder, on: backend, computeType: computeType)
     let line = ProgressLine()
     let isComplete = try images.generate(
       with: pipeline, scheduler: folder.schedulerConfiguration.makeScheduler(), stop: stop

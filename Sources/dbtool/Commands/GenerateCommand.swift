@@ -49,6 +49,7 @@ struct GenerateCommand: ParsableCommand {
     help: ArgumentHelp("The PNG to write; a folder where there are several pictures.", valueName: "path"))
   var output: String
 
+  @OptionGroup var precision: PrecisionOption
   @OptionGroup var device: DeviceOption
 
   func validate() throws {
@@ -66,9 +67,10 @@ struct GenerateCommand: ParsableCommand {
   func run() throws {
     try requireOutput()
     let backend = device.backend()
+    let computeType = try precision.computeType(on: backend)
     let folder = try ModelFolder(URL(filePath: model))
     let request = try request(on: backend)
-    let pipeline = try TextToImage(folder, on: backend)
+    let pipeline = try TextToImage(folder, on: backend, computeType: computeType)
     let sampler = try folder.schedulerConfiguration.makeScheduler(named: scheduler)
     let line = ProgressLine()
     let pictures = try pipeline(request, scheduler: sampler) { progress in

@@ -39,15 +39,12 @@ struct TraceCommand: ParsableCommand {
   @Option(help: "How many AdamW steps to take.")
   var steps: Int?
 
-  @Option(help: "The type of the arithmetic: fp32.")
-  var precision = "fp32"
+  @Option(help: "The type of the networks' arithmetic: fp32, fp16 or bf16, the latter where the device has them.")
+  var precision = Precision.fp32
 
   @OptionGroup var device: DeviceOption
 
   func validate() throws {
-    guard precision == "fp32" else {
-      throw ValidationError("--precision \(precision) is not known on this device; it computes in: fp32")
-    }
     if let steps, steps < 1 { throw ValidationError("--steps is \(steps) and must be at least 1") }
     guard learningRate > 0, learningRate.isFinite else {
       throw ValidationError("--learning-rate is \(learningRate) and must be a number above 0")
@@ -65,7 +62,9 @@ struct TraceCommand: ParsableCommand {
     options.gradientCheckpointing = gradientCheckpointing
     options.learningRate = learningRate
     options.steps = steps
-    try Trace(ModelFolder(URL(filePath: model)), options, on: device.backend())
+    let backend = device.backend()
+    options.computeType = try precision.computeType(on: backend)
+    try Trace(ModelFolder(URL(filePath: model)), options, on: backend)
       .run(input: URL(filePath: inputs), output: URL(filePath: output))
   }
 }

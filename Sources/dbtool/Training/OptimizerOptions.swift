@@ -20,6 +20,14 @@ struct OptimizerOptions: ParsableArguments {
     help: "Compute activations twice instead of keeping them: less memory, more time, the same numbers.")
   var gradientCheckpointing = false
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      The type that the networks compute in, where the device has it; weights and moments stay in float32. \
+      (default: no, which is float32)
+      """, valueName: "no|fp16|bf16"))
+  var mixedPrecision: MixedPrecision?
+
   @Option(help: "The highest learning rate. (default: 5e-6)")
   var learningRate: Double?
 
@@ -74,6 +82,7 @@ struct OptimizerOptions: ParsableArguments {
     trainBatchSize.map { configuration.trainBatchSize = $0 }
     numTrainEpochs.map { configuration.numTrainEpochs = $0 }
     gradientAccumulationSteps.map { configuration.gradientAccumulationSteps = $0 }
+    mixedPrecision.map { configuration.mixedPrecision = $0 }
     learningRate.map { configuration.learningRate = $0 }
     lrScheduler.map { configuration.lrScheduler = $0 }
     lrWarmupSteps.map { configuration.lrWarmupSteps = $0 }
@@ -88,3 +97,4 @@ struct OptimizerOptions: ParsableArguments {
 }
 
 extension LearningRateSchedule.Curve: ExpressibleByArgument {}
+extension MixedPrecision: ExpressibleByArgument {}

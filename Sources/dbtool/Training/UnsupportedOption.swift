@@ -24,9 +24,8 @@ struct UnsupportedOption {
       "pre-compute-text-embeddings", idle: nil, "that happens by itself wherever the text encoder is not trained"),
     UnsupportedOption("skip-save-text-encoder", idle: nil, "the trained model is always written as a whole"),
     UnsupportedOption("use-8bit-adam", idle: nil, "AdamW keeps its state in float32"),
-    UnsupportedOption("mixed-precision", idle: ["no"], "training computes in float32"),
-    UnsupportedOption("prior-generation-precision", idle: ["fp32"], "class pictures are generated in float32"),
-    UnsupportedOption("allow-tf32", idle: nil, "training computes in float32"),
+    UnsupportedOption("prior-generation-precision", "class pictures are generated in the type of --mixed-precision"),
+    UnsupportedOption("allow-tf32", idle: nil, "what is computed in float32 is computed in all of its digits"),
     UnsupportedOption(
       "enable-xformers-memory-efficient-attention", idle: nil, "there is one implementation of attention"),
     UnsupportedOption("set-grads-to-none", idle: nil, "how gradients are cleared cannot be chosen"),
@@ -46,7 +45,7 @@ struct UnsupportedOption {
   private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
 
   /// The arguments of `dbtool train` without the options that ask for what happens anyway, such as
-  /// `--mixed-precision no`.
+  /// `--report-to none`.
   ///
   /// - Parameter arguments: flags with dashes, after the command's name.
   /// - Throws: `UnsupportedOptionError` for the first option that asks for something else.
@@ -69,8 +68,8 @@ struct UnsupportedOption {
     return kept
   }
 
-  /// Whether a configuration file may set it to false: a flag, or `mixed_precision: no`, where YAML reads a truth value.
-  private var isIdleWhenNegated: Bool { idleValues?.contains("no") ?? true }
+  /// Whether a configuration file may set it to false, as it may a flag.
+  private var isIdleWhenNegated: Bool { idleValues == nil }
 }
 
 /// An option of diffusers that asks for something this program does not do.
