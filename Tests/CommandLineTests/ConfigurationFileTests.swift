@@ -43,6 +43,12 @@ import Testing
     #expect(try arguments("center_crop: \(word)") == ["--no-center-crop"])
   }
 
+  @Test(arguments: ["no", "off", "'no'"])
+  func noPrecisionIsAWord(_ word: String) throws {
+    #expect(try arguments("mixed_precision: \(word)") == ["--mixed-precision=no"])
+    #expect(try arguments("mixed-precision: bf16") == ["--mixed-precision=bf16"])
+  }
+
   @Test(arguments: ["'true'", "\"no\"", "\"null\"", "'~'"])
   func inQuotesAWordIsAText(_ word: String) throws {
     #expect(try arguments("class_prompt: \(word)") == ["--class-prompt=\(word.dropFirst().dropLast())"])
@@ -103,6 +109,7 @@ import Testing
     let options = try #require(line["configuration"])
     #expect(options["max_train_steps"] as? Int == 2)
     #expect(options["seed"] as? Int == 5)
+    #expect(options["mixed_precision"] as? String == "no")
     #expect(options["center_crop"] as? Bool == false)
     #expect(options["random_flip"] as? Bool == false)
     #expect(options["lr_scheduler"] as? String == "cosine")

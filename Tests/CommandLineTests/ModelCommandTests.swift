@@ -153,7 +153,7 @@ import Testing
     try place.expectRefusal(trace("in.safetensors", ["--steps", "-1"]), naming: ["--steps is -1"])
     try place.expectRefusal(trace("in.safetensors", ["--learning-rate", "nan"]), naming: ["--learning-rate is nan"])
     try place.expectRefusal(trace("in.safetensors", ["--prior-loss-weight=-1"]), naming: ["--prior-loss-weight is -1"])
-    try place.expectRefusal(trace("in.safetensors", ["--precision", "fp16"]), naming: ["--precision fp16"])
+    try place.expectRefusal(trace("in.safetensors", ["--precision", "fp16"]), naming: ["--precision fp16", "fp32"])
     try place.expectRefusal(trace("in.safetensors", ["--device", "cuda"]), naming: ["--device cuda"])
     try place.expectRefusal(trace("in.safetensors", ["--output", "in.safetensors/x"]), naming: ["in.safetensors/x"])
     try place.expectRefusal(trace("in.safetensors", ["--output", "photos"]), naming: ["photos", "Is a directory"])

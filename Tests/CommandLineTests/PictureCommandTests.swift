@@ -113,6 +113,7 @@ import Testing
     (["--num-images", "-1"], ["--num-images is -1"]), (["--num-images", "1000000000"], ["--num-images is 1000000000"]),
     (["--seed", "-1"], ["-1", "--seed"]), (["--seed", "x"], ["x", "--seed"]),
     (["--scheduler", "euler"], ["euler", "ddim"]), (["--device", "cuda"], ["--device cuda"]),
+    (["--precision", "bf16"], ["--precision bf16", "fp32"]), (["--precision", "half"], ["half", "fp16"]),
     (["--latents", "nowhere"], ["nowhere"]), (["--latents", "photos/rgb8.png"], ["rgb8.png"]),
     (["--latents", "model/unet/diffusion_pytorch_model.safetensors"], ["'latents'"]),
     (["--output", "photos"], ["photos", "Is a directory"]),

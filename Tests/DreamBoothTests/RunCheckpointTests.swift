@@ -13,9 +13,11 @@ import Testing
   }
 
   /// A model of two layers, one of which is stored in another order than PyTorch's.
-  private func part(seed: UInt64, width: Int = 3, extra: Bool = false) throws -> TrainedPart {
+  private func part(
+    seed: UInt64, width: Int = 3, extra: Bool = false, computeType: DType = .float32
+  ) throws -> TrainedPart {
     let (_, store) = try ParameterStore.build(
-      on: backend, trainable: { _ in true }, from: InitialParameters(seed: seed)
+      on: backend, trainable: { _ in true }, computeType: computeType, from: InitialParameters(seed: seed)
     ) { scope in
       _ = try Convolution(scope["conv"], 2, width)
       if extra { _ = try Linear(scope["extra"], 2, 2) }
@@ -83,6 +85,55 @@ import Testing
         #expect(expected.contains { $0 != 0 })
       }
     }
+  }
+
+  /// Checkpoints hold Float32, so that a run may go on in another precision: the copies that layers see follow.
+  @Test func aRunGoesOnInAnotherPrecision() throws {
+    let whole = try part(seed: 3)
+    let written = try RunCheckpoint.write(state(2), [whole], optimizer(whole, steps: 2), in: folder.url)
+    let resumed = try part(seed: 99, computeType: .bfloat16)
+    try RunCheckpoint(written.url).restore([resumed], AdamW([resumed.parameters], maximumGradientNorm: 1))
+    for (one, other) in zip(resumed.parameters.parameters, whole.parameters.parameters) {
+      #expect(one.value.array(Float.self) == other.value.array(Float.self))
+      #expect(one.variable.value.dtype == .bfloat16)
+      #expect(one.variable.value.floats() == one.value.cast(to: .bfloat16).floats())
+    }
+  }
+
+  /// A run with a scaled loss of which one step was skipped; a run without a scale leaves out what it has no use for.
+  @Test func theStateOfTheOptimizerIsKept() throws {
+    let part = try part(seed: 3)
+    let scaled = AdamW([part.parameters], maximumGradientNorm: 1, lossScaling: LossScaling())
+    step(scaled, part, from: 0, to: 1)
+    part.parameters.gradients.assign(Tensor(repeating: .nan, part.parameters.gradients.shape, on: backend))
+    scaled.step(learningRate: 0.01)
+    step(scaled, part, from: 1, to: 3)
+    let written = try RunCheckpoint(RunCheckpoint.write(state(4), [part], scaled, in: folder.url).url)
+    #expect(written.optimizerState == AdamW.State(updates: 3, lossScale: 32768, goodSteps: 2))
+
+    let resumed = AdamW([part.parameters], maximumGradientNorm: 1, lossScaling: LossScaling())
+    try written.restore([part], resumed)
+    #expect(resumed.stepCount == 4 && resumed.state == written.optimizerState)
+    let plain = AdamW([part.parameters], maximumGradientNorm: 1)
+    try written.restore([part], plain)
+    #expect(plain.stepCount == 4 && plain.state == AdamW.State(updates: 3))
+  }
+
+  /// Older checkpoints know neither skipped steps nor precisions; damaged ones may say anything.
+  @Test func otherStatesOfTheOptimizerAreReadOrRefused() throws {
+    let checkpoint = try write(step: 2)
+    let marker = checkpoint.url.appending(path: "state.json")
+    let text = try String(contentsOf: marker, encoding: .utf8)
+    let optimizer = #""optimizer":{"updates":2}"#
+    let precision = #""mixed_precision":"no","#
+    #expect(text.contains(optimizer) && text.contains(precision))
+    let old = text.replacing("\(optimizer),", with: "").replacing(precision, with: "")
+    try Data(old.utf8).write(to: marker)
+    let read = try RunCheckpoint(checkpoint.url)
+    #expect(read.optimizerState == AdamW.State(updates: 2))
+    #expect(read.state == state(2))
+    try Data(text.replacing(optimizer, with: #""optimizer":{"updates":-2}"#).utf8).write(to: marker)
+    #expect(throws: RunCheckpointError.self) { try RunCheckpoint(checkpoint.url) }
   }
 
   @Test func weightsAreStoredAsDiffusersHasThem() throws {
@@ -200,6 +251,7 @@ import Testing
       $0.maxTrainSteps = 9
       $0.outputDir = "elsewhere"
       $0.gradientCheckpointing = true
+      $0.mixedPrecision = .bf16
     }
     #expect(throws: RunCheckpointError.otherConfiguration(path: path, options: [.seed, .learningRate])) {
       try refusal {

@@ -143,4 +143,31 @@ import Testing
     configuration.scaleLr = true
     #expect(configuration.learningRateSchedule(stepCount: 9).rate(atStep: 0) == 2)
   }
+
+  @Test func precisionsAreThoseOfTheDevice() throws {
+    for precision in MixedPrecision.allCases {
+      var configuration = valid
+      configuration.mixedPrecision = precision
+      _ = try Trainer(configuration, on: NullBackend())
+      if precision == .no {
+        _ = try Trainer(configuration, on: CPUBackend())
+      } else {
+        let error = #expect(throws: TrainingOptionError.self) { try Trainer(configuration, on: CPUBackend()) }
+        #expect(
+          error?.description
+            == "--mixed_precision is \(precision.rawValue), in which cpu does not compute; it takes no")
+      }
+    }
+  }
+
+  @Test func filesWithoutAPrecisionMeanFloat32() throws {
+    var configuration = valid
+    configuration.mixedPrecision = .fp16
+    let text = try JSONEncoder().encode(configuration)
+    #expect(try JSONDecoder().decode(TrainingConfiguration.self, from: text) == configuration)
+    var options = try #require(try JSONSerialization.jsonObject(with: text) as? [String: Any])
+    #expect(options.removeValue(forKey: "mixed_precision") as? String == "fp16")
+    let old = try JSONSerialization.data(withJSONObject: options)
+    #expect(try JSONDecoder().decode(TrainingConfiguration.self, from: old).mixedPrecision == .no)
+  }
 }
