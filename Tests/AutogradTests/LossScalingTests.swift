@@ -16,7 +16,7 @@ import Testing
 
     init(_ lossScaling: LossScaling?, on backend: any Backend) throws {
       (blocks, parameters) = try SmallBlock.pair(on: backend)
-      optimizer = AdamW([parameters], maximumGradientNorm: 0.5, lossScaling: lossScaling)
+      optimizer = AdamW([parameters], maximumGradientNorm: 0.1, lossScaling: lossScaling)
       input = SmallBlock.input(on: backend)
     }
 
@@ -41,7 +41,7 @@ import Testing
     let start = plain.bits
     for _ in 0..<7 {
       let norm = plain.step()
-      #expect(norm > 0.5, "nothing is clipped")
+      #expect(norm > 0.1, "nothing is clipped")
       #expect(scaled.step() == norm)
     }
     #expect(plain.bits != start)
