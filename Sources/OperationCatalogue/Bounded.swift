@@ -32,7 +32,7 @@ public struct Bounded: Sendable, ExpressibleByFloatLiteral {
 
   /// An intermediate result as a matrix unit may read it: rounded to the type of the other operands. Matrix units
   /// that read Float32 round nothing.
-  func read(as dtype: DType) -> Bounded {
+  public func read(as dtype: DType) -> Bounded {
     guard dtype != .float32 else { return self }
     return Bounded(value, error: error + dtype.unitRoundoff * (abs(value) + error) + dtype.smallestSpacing / 2)
   }

@@ -86,15 +86,19 @@ public struct Output: Sendable {
   public let mode: Mode
   /// Whether a backend stores the tensor in its own order of convolution weights.
   public let isConvolutionWeight: Bool
+  /// Whether a kernel may round to the type before it adds to what is there: so do cuDNN, and PyTorch everywhere.
+  public let mayRoundBeforeAdding: Bool
 
   /// An output that can be written both ways unless told otherwise.
   public init(
-    _ shape: Shape, _ dtype: DType = .float32, _ mode: Mode = .either, isConvolutionWeight: Bool = false
+    _ shape: Shape, _ dtype: DType = .float32, _ mode: Mode = .either, isConvolutionWeight: Bool = false,
+    mayRoundBeforeAdding: Bool = false
   ) {
     self.shape = shape
     self.dtype = dtype
     self.mode = mode
     self.isConvolutionWeight = isConvolutionWeight
+    self.mayRoundBeforeAdding = mayRoundBeforeAdding
   }
 }
 

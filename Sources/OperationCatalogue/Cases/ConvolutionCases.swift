@@ -54,7 +54,7 @@ extension OperationCatalogue {
     OperationCase(
       .convolutionBackwardInput, "\(extents.description) \(dtype)",
       operands: [Operand(extents.output, dtype), Operand(extents.weight, dtype, isConvolutionWeight: true)],
-      outputs: [Output(extents.input, dtype)], flops: extents.flops,
+      outputs: [Output(extents.input, dtype, mayRoundBeforeAdding: true)], flops: extents.flops,
       run: { backend, operands, outputs in
         backend.convolutionBackwardInput(operands[0], operands[1], extents.spec, into: outputs[0])
       },
@@ -68,7 +68,8 @@ extension OperationCatalogue {
     OperationCase(
       .convolutionBackwardWeight, "\(extents.description) \(dtype)",
       operands: [Operand(extents.input, dtype), Operand(extents.output, dtype)],
-      outputs: [Output(extents.weight, dtype, isConvolutionWeight: true)], flops: extents.flops,
+      outputs: [Output(extents.weight, dtype, isConvolutionWeight: true, mayRoundBeforeAdding: true)],
+      flops: extents.flops,
       run: { backend, operands, outputs in
         backend.convolutionBackwardWeight(operands[0], operands[1], extents.spec, into: outputs[0])
       },

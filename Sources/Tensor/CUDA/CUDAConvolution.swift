@@ -2,17 +2,10 @@ extension CUDABackend {
   /// Cross-correlation, as PyTorch's conv2d, plus `bias` [out channels].
   public func convolution(_ x: Tensor, _ weight: Tensor, bias: Tensor?, _ spec: Convolution2D, into out: Tensor) {
     guard out.count > 0 else { return }
-    if spec.isPixelwise(weight.shape) {
-      let product = MatrixProduct(m: out.count / out.shape[3], n: out.shape[3], k: x.shape[3], transposeB: true)
-      return matrixProduct(x, weight, product, bias: bias, into: .overwrite(out))
-    }
-    var operands: [DNNConvolution.Operand: Tensor] = [.input: x, .weight: weight, .output: out]
-    operands[.bias] = bias
-    run(
-      DNNConvolution(
-        computation: bias == nil ? .forward : .forwardWithBias, input: x.shape, weight: weight.shape,
-        output: out.shape, spec: spec, dtype: x.dtype, write: .overwrite),
-      operands)
+    guard spec.isPixelwise(weight.shape) else { return run(.forward(x, weight, bias: bias, spec, into: out)) }
+    let (inputs, outputs) = (x.shape[3], out.shape[3])
+    let product = MatrixProduct(m: out.count / outputs, n: outputs, k: inputs, transposeB: true)
+    matrixProduct(x, weight, product, bias: bias, into: .overwrite(out))
   }
 
   /// The derivative by the input.
@@ -20,19 +13,15 @@ extension CUDABackend {
     _ gradient: Tensor, _ weight: Tensor, _ spec: Convolution2D, into dx: Destination
   ) {
     guard dx.tensor.count > 0 else { return }
-    if spec.isPixelwise(weight.shape) {
-      let (inputs, outputs) = (dx.tensor.shape[3], gradient.shape[3])
-      let product = MatrixProduct(m: gradient.count / outputs, n: inputs, k: outputs)
-      return matrixProduct(gradient, weight, product, bias: nil, into: dx)
-    }
-    run(
-      DNNConvolution(
-        computation: .backwardInput, input: dx.tensor.shape, weight: weight.shape, output: gradient.shape, spec: spec,
-        dtype: gradient.dtype, write: dx.write),
-      [.input: dx.tensor, .weight: weight, .output: gradient])
+    guard spec.isPixelwise(weight.shape) else { return run(.backwardInput(gradient, weight, spec, into: dx)) }
+    let (inputs, outputs) = (dx.tensor.shape[3], gradient.shape[3])
+    let product = MatrixProduct(m: gradient.count / outputs, n: inputs, k: outputs)
+    matrixProduct(gradient, weight, product, bias: nil, into: dx)
   }
 
   /// The derivative by the weights.
+  ///
+  /// Overwriting is the faster way: to add, cuDNN makes two more passes over derivatives of the weights' size.
   public func convolutionBackwardWeight(
     _ x: Tensor, _ gradient: Tensor, _ spec: Convolution2D, into dw: Destination
   ) {
@@ -46,41 +35,27 @@ extension CUDABackend {
       convolutionBackwardWeight(x, gradient, spec, into: .overwrite(rounded))
       return cast(rounded, into: dw)
     }
-    if spec.isPixelwise(dw.tensor.shape) {
-      let (inputs, outputs) = (x.shape[3], gradient.shape[3])
-      let product = MatrixProduct(m: outputs, n: inputs, k: gradient.count / outputs, transposeA: true)
-      return matrixProduct(gradient, x, product, bias: nil, into: dw)
-    }
-    run(
-      DNNConvolution(
-        computation: .backwardWeight, input: x.shape, weight: dw.tensor.shape, output: gradient.shape, spec: spec,
-        dtype: x.dtype, write: dw.write),
-      [.input: x, .weight: dw.tensor, .output: gradient])
+    guard spec.isPixelwise(dw.tensor.shape) else { return run(.backwardWeight(x, gradient, spec, into: dw)) }
+    let (inputs, outputs) = (x.shape[3], gradient.shape[3])
+    let product = MatrixProduct(m: outputs, n: inputs, k: gradient.count / outputs, transposeA: true)
+    matrixProduct(gradient, x, product, bias: nil, into: dw)
   }
 
-  private func run(_ convolution: DNNConvolution, _ operands: [DNNConvolution.Operand: Tensor]) {
-    for (operand, tensor) in operands {
-      require(
-        tensor.dtype == convolution.dtype, "\(convolution): the \(operand) is \(tensor.dtype)")
-      require(
-        tensor.address.isMultiple(of: UInt(DNNConvolution.alignment)),
-        "\(convolution): the \(operand) does not start at a multiple of \(DNNConvolution.alignment) bytes")
-    }
+  private func run(_ call: ConvolutionCall) {
+    call.requireOperands()
     activate()
     do throws(CUDALibraryError) {
-      try execute(try dnn.plan(for: convolution), operands)
+      try execute(try dnn.plan(for: call.convolution), call)
     } catch {
-      fatalError("\(convolution): \(error)")
+      fatalError("\(call.convolution): \(error)")
     }
   }
 
   /// Enqueues a plan with memory for its work.
-  func execute(
-    _ plan: DNNConvolutionPlan, _ operands: [DNNConvolution.Operand: Tensor]
-  ) throws(CUDALibraryError) {
+  func execute(_ plan: DNNConvolutionPlan, _ call: ConvolutionCall) throws(CUDALibraryError) {
     let workspace = plan.workspaceByteCount > 0 ? scratch(byteCount: plan.workspaceByteCount) : nil
     defer { withExtendedLifetime(workspace) {} }
-    try plan.execute(operands.mapValues(\.address), workspace: workspace?.address ?? 0, on: dnn)
+    try plan.execute(call.operands.mapValues(\.address), workspace: workspace?.address ?? 0, on: dnn)
   }
 }
 
@@ -91,26 +66,52 @@ extension Convolution2D {
   }
 }
 
-// MARK: - Timing
+/// A convolution and the tensors it is done on.
+struct ConvolutionCall {
+  let convolution: DNNConvolution
+  let operands: [DNNConvolution.Operand: Tensor]
 
-extension CUDABackend {
-  /// Times every plan for a convolution, to find out where cuDNN's model of speed errs.
-  ///
-  /// - Parameters:
-  ///   - operands: the tensors of the graph; their numbers matter, since a GPU slows down when many bits change.
-  ///   - repetitions: how often each plan runs between two time stamps.
-  /// - Returns: the engines in cuDNN's order, the first being the one that is used, and the mean time of one run.
-  func benchmarkConvolutionEngines(
-    _ convolution: DNNConvolution, _ operands: [DNNConvolution.Operand: Tensor], repetitions: Int = 20
-  ) throws(CUDALibraryError) -> [(engine: String, milliseconds: Double)] {
-    activate()
-    var times: [(engine: String, milliseconds: Double)] = []
-    for plan in try DNNConvolutionPlan.plans(for: convolution, dnn) {
-      try execute(plan, operands)
-      let start = moment()
-      for _ in 0..<repetitions { try execute(plan, operands) }
-      times.append((plan.engine, start.seconds(until: moment()) * 1000 / Double(repetitions)))
+  static func forward(
+    _ x: Tensor, _ weight: Tensor, bias: Tensor?, _ spec: Convolution2D, into out: Tensor
+  ) -> ConvolutionCall {
+    var operands: [DNNConvolution.Operand: Tensor] = [.input: x, .weight: weight, .output: out]
+    operands[.bias] = bias
+    return ConvolutionCall(bias == nil ? .forward : .forwardWithBias, operands, spec, x.dtype, .overwrite)
+  }
+
+  static func backwardInput(
+    _ gradient: Tensor, _ weight: Tensor, _ spec: Convolution2D, into dx: Destination
+  ) -> ConvolutionCall {
+    ConvolutionCall(
+      .backwardInput, [.input: dx.tensor, .weight: weight, .output: gradient], spec, gradient.dtype, dx.write)
+  }
+
+  static func backwardWeight(
+    _ x: Tensor, _ gradient: Tensor, _ spec: Convolution2D, into dw: Destination
+  ) -> ConvolutionCall {
+    ConvolutionCall(.backwardWeight, [.input: x, .weight: dw.tensor, .output: gradient], spec, x.dtype, dw.write)
+  }
+
+  private init(
+    _ computation: DNNConvolution.Computation, _ operands: [DNNConvolution.Operand: Tensor], _ spec: Convolution2D,
+    _ dtype: DType, _ write: Write
+  ) {
+    guard let input = operands[.input], let weight = operands[.weight], let output = operands[.output] else {
+      fatalError("convolution: an operand is missing")
     }
-    return times
+    convolution = DNNConvolution(
+      computation: computation, input: input.shape, weight: weight.shape, output: output.shape, spec: spec,
+      dtype: dtype, write: write)
+    self.operands = operands
+  }
+
+  /// Traps unless the operands are of one type and aligned as the plan takes for granted.
+  func requireOperands() {
+    for (operand, tensor) in operands {
+      require(tensor.dtype == convolution.dtype, "\(convolution): the \(operand) is \(tensor.dtype)")
+      require(
+        tensor.address.isMultiple(of: UInt(DNNConvolution.alignment)),
+        "\(convolution): the \(operand) does not start at a multiple of \(DNNConvolution.alignment) bytes")
+    }
   }
 }

@@ -53,11 +53,17 @@ extension OperationCase {
       #expect(output.hasIntactBorders, "\(self), \(mode): output \(index) was left through its borders")
       let expected = outputs[index].isConvolutionWeight ? reference[index].stored(layout) : reference[index]
       let adds = destinations[index].write == .accumulate
-      let sum = adds ? Values(expected.shape, zip(bases[index].elements, expected.elements).map { $0 + $1 }) : expected
-      if let difference = Comparison(output.tensor, sum).worst {
+      let result = adds ? sum(of: bases[index], expected, outputs[index]) : expected
+      if let difference = Comparison(output.tensor, result).worst {
         Issue.record("\(self), \(mode), output \(index): \(difference)")
       }
     }
+  }
+
+  /// What an output holds after a call that adds to it.
+  private func sum(of base: Values, _ addend: Values, _ output: Output) -> Values {
+    let terms = output.mayRoundBeforeAdding ? addend.elements.map { $0.read(as: output.dtype) } : addend.elements
+    return Values(addend.shape, zip(base.elements, terms).map { $0 + $1 })
   }
 
   /// What an output holds before the call: poison that must vanish, numbers to add to, or an operand to update.
