@@ -1,17 +1,59 @@
 import ArgumentParser
 import DreamBooth
 
-/// The `--device` flag of every command that computes.
+/// The `--device` and `--memory-limit` flags of every command that computes.
 struct DeviceOption: ParsableArguments {
-  @Option(help: "Where to compute: cpu.")
-  var device = "cpu"
+  @Option(help: "Where to compute: cpu, cuda or cuda:N for the GPU number N.")
+  var device = ComputeDevice.cpu
+
+  @Option(
+    help: ArgumentHelp(
+      "The most of a GPU's memory to take, such as 8GB (10⁹ bytes each) or 8GiB (2³⁰); all that is free if left out.",
+      valueName: "size"))
+  var memoryLimit: MemorySize?
 
   func validate() throws {
-    guard device == "cpu" else {
-      throw ValidationError("--device \(device) is not known; this build computes on: cpu")
-    }
+    if memoryLimit != nil && device == .cpu { throw ValidationError("--memory-limit goes with --device cuda only") }
   }
 
   /// The device itself.
-  func backend() -> any Backend { CPUBackend() }
+  ///
+  /// - Throws: what is missing, and how to get it.
+  func backend() throws -> any Backend {
+    switch device {
+    case .cpu: return CPUBackend()
+    case .cuda(let index):
+      do {
+        return try CUDABackend(device: index, memoryLimit: memoryLimit?.byteCount)
+      } catch {
+        throw Unusable(device: "cuda:\(index)", reason: error)
+      }
+    }
+  }
+
+  /// A GPU that was asked for and cannot be had.
+  struct Unusable: Error, CustomStringConvertible {
+    let device: String
+    let reason: CUDALibraryError
+
+    var description: String { "--device \(device) cannot be used: \(reason)" }
+  }
+}
+
+/// The processor, or one of the GPUs.
+enum ComputeDevice: ExpressibleByArgument, Hashable {
+  case cpu
+  case cuda(Int)
+
+  init?(argument: String) {
+    switch argument {
+    case "cpu": self = .cpu
+    case "cuda": self = .cuda(0)
+    default:
+      guard argument.hasPrefix("cuda:"), let index = Int(argument.dropFirst(5)), index >= 0 else { return nil }
+      self = .cuda(index)
+    }
+  }
+
+  var defaultValueDescription: String { "cpu" }
 }

@@ -33,7 +33,7 @@ import Testing
     (["--checkpointing_steps", "0"], ["--checkpointing_steps is 0"]),
     (["--checkpoints_total_limit", "-1"], ["--checkpoints_total_limit is -1"]),
     (["--instance_prompt", ""], ["--instance_prompt"]), (["--seed", "-1"], ["-1", "--seed"]),
-    (["--image_interpolation_mode", "magic"], ["magic", "bilinear"]), (["--device", "cuda"], ["--device cuda"]),
+    (["--image_interpolation_mode", "magic"], ["magic", "bilinear"]), (["--device", "tpu"], ["--device", "tpu"]),
     (["--mixed_precision", "bf16"], ["--mixed_precision is bf16", "cpu"]),
     (["--mixed_precision=fp8"], ["fp8", "fp16"]),
     (["--with_prior_preservation"], ["--class_data_dir is needed"]),

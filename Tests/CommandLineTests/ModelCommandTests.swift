@@ -154,7 +154,7 @@ import Testing
     try place.expectRefusal(trace("in.safetensors", ["--learning-rate", "nan"]), naming: ["--learning-rate is nan"])
     try place.expectRefusal(trace("in.safetensors", ["--prior-loss-weight=-1"]), naming: ["--prior-loss-weight is -1"])
     try place.expectRefusal(trace("in.safetensors", ["--precision", "fp16"]), naming: ["--precision fp16", "fp32"])
-    try place.expectRefusal(trace("in.safetensors", ["--device", "cuda"]), naming: ["--device cuda"])
+    try place.expectRefusal(trace("in.safetensors", ["--device", "cuda:99"]), naming: ["--device cuda:99"])
     try place.expectRefusal(trace("in.safetensors", ["--output", "in.safetensors/x"]), naming: ["in.safetensors/x"])
     try place.expectRefusal(trace("in.safetensors", ["--output", "photos"]), naming: ["photos", "Is a directory"])
   }

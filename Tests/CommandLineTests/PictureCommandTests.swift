@@ -112,7 +112,7 @@ import Testing
     (["--width", "-16"], ["width is -16"]), (["--guidance-scale", "nan"], ["guidance scale is nan"]),
     (["--num-images", "-1"], ["--num-images is -1"]), (["--num-images", "1000000000"], ["--num-images is 1000000000"]),
     (["--seed", "-1"], ["-1", "--seed"]), (["--seed", "x"], ["x", "--seed"]),
-    (["--scheduler", "euler"], ["euler", "ddim"]), (["--device", "cuda"], ["--device cuda"]),
+    (["--scheduler", "euler"], ["euler", "ddim"]), (["--device", "tpu"], ["--device", "tpu"]),
     (["--precision", "bf16"], ["--precision bf16", "fp32"]), (["--precision", "half"], ["half", "fp16"]),
     (["--latents", "nowhere"], ["nowhere"]), (["--latents", "photos/rgb8.png"], ["rgb8.png"]),
     (["--latents", "model/unet/diffusion_pytorch_model.safetensors"], ["'latents'"]),
@@ -145,7 +145,7 @@ import Testing
     (["--pretrained-model-name-or-path", "nowhere"], ["nowhere"]),
     (["--class-data-dir", "photos/rgb8.png"], ["rgb8.png", "Not a directory"]),
     (["--class-data-dir", "/proc/x"], ["/proc/x"]),
-    (["--device", "cuda"], ["--device cuda"]),
+    (["--device", "tpu"], ["--device", "tpu"]),
   ])
   func classImagesRefuses(_ options: [String], _ words: [String]) throws {
     try place.expectRefusal(classImages(options), naming: words)

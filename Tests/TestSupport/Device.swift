@@ -16,7 +16,7 @@ public enum Device: String, CaseIterable, Sendable {
   private static let sharedCUDA: (any Backend)? = {
     if CUDAInstallation().devices.isEmpty { return nil }
     do {
-      return try CUDABackend() as AnyObject as? any Backend
+      return try CUDABackend()
     } catch {
       fatalError("\(error)")
     }

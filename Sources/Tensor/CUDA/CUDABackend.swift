@@ -3,13 +3,18 @@
 /// Everything runs on one stream of its own, in the order of the calls; only downloads and `synchronize` wait. The same
 /// inputs give the same bytes on the same kind of card: sums are formed in a fixed order, and libraries are asked for
 /// deterministic algorithms, which are chosen by rule and never by the clock.
-public final class CUDABackend: Sendable {
+public final class CUDABackend: Backend {
   /// The GPU.
   public let device: CUDADevice
   /// The name for people, such as `cuda:0`.
   public var name: String { "cuda:\(device.index)" }
   /// What NVIDIA's libraries take.
   public let convolutionLayout = ConvolutionLayout.outHeightWidthIn
+
+  /// Single and half precision, and bfloat16 from Ampere on.
+  public var computeTypes: Set<DType> {
+    device.capability >= 80 ? [.float32, .float16, .bfloat16] : [.float32, .float16]
+  }
 
   let driver: DriverLibrary
   let pool: CUDAMemoryPool
@@ -74,7 +79,7 @@ public final class CUDABackend: Sendable {
 
   /// Working memory for the calls that follow, given back when the tensor goes away.
   func scratch(byteCount: Int) -> Tensor {
-    Tensor(empty: [byteCount], dtype: .uint8, on: (self as AnyObject) as! any Backend)
+    Tensor(empty: [byteCount], dtype: .uint8, on: self)
   }
 }
 

@@ -53,7 +53,7 @@ struct ClassImagesCommand: ParsableCommand {
       folder: URL(filePath: classDataDir), prompt: classPrompt, count: numClassImages, batchSize: sampleBatchSize,
       steps: classInferenceSteps, guidanceScale: guidanceScale, resolution: resolution, seed: seed)
     try OutputPath.requireFolder(classDataDir)
-    let backend = device.backend()
+    let backend = try device.backend()
     let computeType = try precision.computeType(on: backend)
     guard try !images.missing().isEmpty else { return }
     let stop = StopSignal()

@@ -66,7 +66,7 @@ struct GenerateCommand: ParsableCommand {
 
   func run() throws {
     try requireOutput()
-    let backend = device.backend()
+    let backend = try device.backend()
     let computeType = try precision.computeType(on: backend)
     let folder = try ModelFolder(URL(filePath: model))
     let request = try request(on: backend)

@@ -62,7 +62,7 @@ struct TraceCommand: ParsableCommand {
     options.gradientCheckpointing = gradientCheckpointing
     options.learningRate = learningRate
     options.steps = steps
-    let backend = device.backend()
+    let backend = try device.backend()
     options.computeType = try precision.computeType(on: backend)
     try Trace(ModelFolder(URL(filePath: model)), options, on: backend)
       .run(input: URL(filePath: inputs), output: URL(filePath: output))
