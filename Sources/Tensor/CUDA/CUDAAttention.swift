@@ -6,7 +6,7 @@ extension CUDABackend {
     requireAlignment("attention", [q, k, v, out, logSumExp])
     guard out.count > 0 else { return }
     require(k.count > 0, "attention: there are no keys for queries of shape \(q.shape)")
-    if FlashAttention.supports(dtype: q.dtype, headSize: q.shape[3], capability: computeCapability) {
+    if FlashAttention.supports(queries: q, keys: k, capability: computeCapability) {
       flashAttention(q: q, k: k, v: v, spec, into: out, logSumExp: logSumExp)
     } else {
       writtenOutAttention(q, k, v, spec, into: out, logSumExp: logSumExp)
@@ -23,7 +23,7 @@ extension CUDABackend {
       for case let empty? in [dq, dk, dv] where empty.write == .overwrite { fill(0, into: empty.tensor) }
       return
     }
-    if FlashAttention.supports(dtype: q.dtype, headSize: q.shape[3], capability: computeCapability) {
+    if FlashAttention.supports(queries: q, keys: k, capability: computeCapability) {
       flashAttentionBackward(
         q: q, k: k, v: v, out: out, logSumExp: logSumExp, gradient, spec, dq: dq, dk: dk, dv: dv)
     } else {

@@ -1,9 +1,14 @@
 /// Attention that never writes its scores: a block of threads holds some rows in registers and goes through all tokens
 /// of the other side in shared memory (T. Dao, FlashAttention-2, 2023). The products run on tensor cores.
 enum FlashAttention {
-  /// Whether the kernels take these operands on a card of this compute capability (ten times, such as 90).
-  static func supports(dtype: DType, headSize: Int, capability: Int) -> Bool {
-    capability >= 80 && dtypes.contains(dtype) && headSizes.contains(headSize)
+  /// The oldest card with the tensor core products that the kernels are made of, as ten times its compute capability.
+  static let minimumCapability = 80
+
+  /// Whether the kernels take these queries and keys on a card of this compute capability.
+  static func supports(queries: Tensor, keys: Tensor, capability: Int) -> Bool {
+    let (largestGrid, largestIndex) = (65_535, Int(UInt32.max))
+    return capability >= minimumCapability && dtypes.contains(queries.dtype) && headSizes.contains(queries.shape[3])
+      && max(queries.shape[0], queries.shape[2]) <= largestGrid && max(queries.count, keys.count) <= largestIndex
   }
 
   private static let dtypes: [DType] = [.float16, .bfloat16]
@@ -15,7 +20,8 @@ enum FlashAttention {
     let warps: Int
     /// Tiles of 16 rows that a warp owns. Two halve what is read from shared memory.
     let rowTiles: Int
-    /// Tokens in shared memory at a time: a multiple of 16; for gradients by keys, one that divides 64.
+    /// Tokens in shared memory at a time: a multiple of 16; for gradients by keys, one that divides 64 and the rows of a
+    /// block of gradients by queries.
     let tokens: Int
     /// Blocks that a multiprocessor holds, which limits the registers of a thread.
     let residentBlocks: Int
@@ -47,22 +53,22 @@ enum FlashAttention {
   static func forward(headSize: Int) -> Tiling {
     switch headSize {
     case ...40: Tiling(warps: 4, rowTiles: 2, tokens: 64, residentBlocks: 2)
-    case ...80: Tiling(warps: 4, rowTiles: 2, tokens: 32, residentBlocks: 2)
-    default: Tiling(warps: 4, rowTiles: 1, tokens: 32, residentBlocks: 2)
+    case ...80: Tiling(warps: 4, rowTiles: 2, tokens: 48, residentBlocks: 2)
+    default: Tiling(warps: 2, rowTiles: 1, tokens: 32, residentBlocks: 4)
     }
   }
 
   static func queryGradient(headSize: Int) -> Tiling {
     switch headSize {
     case ...40: Tiling(warps: 4, rowTiles: 2, tokens: 48, residentBlocks: 2, unrolledSteps: 3)
-    case ...80: Tiling(warps: 4, rowTiles: 1, tokens: 32, residentBlocks: 3, unrolledSteps: 1)
-    default: Tiling(warps: 2, rowTiles: 1, tokens: 32, residentBlocks: 4, unrolledSteps: 1)
+    case ...80: Tiling(warps: 4, rowTiles: 2, tokens: 32, residentBlocks: 2, unrolledSteps: 1)
+    default: Tiling(warps: 2, rowTiles: 1, tokens: 32, residentBlocks: 4, unrolledSteps: 2)
     }
   }
 
   static func keyGradient(headSize: Int) -> Tiling {
     switch headSize {
-    case ...40: Tiling(warps: 4, rowTiles: 2, tokens: 64, residentBlocks: 2)
+    case ...40: Tiling(warps: 4, rowTiles: 2, tokens: 32, residentBlocks: 2, unrolledSteps: 2)
     case ...80: Tiling(warps: 4, rowTiles: 1, tokens: 64, residentBlocks: 2)
     default: Tiling(warps: 2, rowTiles: 1, tokens: 16, residentBlocks: 4, keepsRows: false, unrolledSteps: 1)
     }
@@ -135,27 +141,18 @@ extension CUDABackend {
     dq: Destination?, dk: Destination?, dv: Destination?
   ) {
     let heads = FlashHeads(q, k)
-    let rows = heads.samples * heads.heads * heads.statisticsStride
-    let logTotals = scratch(byteCount: rows * 4)
-    let starts = scratch(byteCount: rows * 4)
-    let (threads, lanesPerRow) = (256, 4)
+    let statisticsCount = heads.samples * heads.heads * heads.statisticsStride
+    let logTotals = scratch(byteCount: statisticsCount * DType.float32.byteCount)
+    let starts = scratch(byteCount: statisticsCount * DType.float32.byteCount)
+    let tiling = FlashAttention.queryGradient(headSize: heads.headSize)
     launch(
-      Kernel(.flashAttentionRows, "rowStatistics", KernelMacro("T", q.dtype)),
-      grid: .covering(rows, perBlock: threads / lanesPerRow), threads: threads, .tensor(out), .tensor(gradient),
-      .tensor(logSumExp), .tensor(logTotals), .tensor(starts), .int64(rows), .int32(heads.heads),
-      .int32(heads.queries), .int32(heads.statisticsStride), .int32(heads.headSize))
-    if let dq {
-      let tiling = FlashAttention.queryGradient(headSize: heads.headSize)
-      launch(
-        Kernel(
-          .flashAttentionQueryGradient, "attentionQueryGradient", tiling.macros(q.dtype, headSize: heads.headSize)),
-        grid: KernelGrid(heads.blocks(rows: heads.queries, tiling), heads.heads, heads.samples),
-        threads: tiling.threads,
-        sharedBytes: tiling.sharedBytes(headSize: heads.headSize, rowTensors: 2),
-        .tensor(q), .tensor(k), .tensor(v), .tensor(gradient), .tensor(logTotals), .tensor(starts),
-        .tensor(dq.tensor), .int32(heads.heads), .int32(heads.queries), .int32(heads.keys),
-        .int32(heads.statisticsStride), .float(spec.scale), .int32(spec.causal ? 1 : 0), .accumulate(dq))
-    }
+      Kernel(.flashAttentionQueryGradient, "attentionQueryGradient", tiling.macros(q.dtype, headSize: heads.headSize)),
+      grid: KernelGrid(heads.blocks(rows: heads.queries, tiling), heads.heads, heads.samples),
+      threads: tiling.threads, sharedBytes: tiling.sharedBytes(headSize: heads.headSize, rowTensors: 2),
+      .tensor(q), .tensor(k), .tensor(v), .tensor(out), .tensor(logSumExp), .tensor(gradient), .tensor(logTotals),
+      .tensor(starts), .optional(dq?.tensor), .int32(heads.heads), .int32(heads.queries), .int32(heads.keys),
+      .int32(heads.statisticsStride), .float(spec.scale), .int32(spec.causal ? 1 : 0),
+      .int32(dq?.write == .accumulate ? 1 : 0))
     if dk != nil || dv != nil {
       flashAttentionKeyGradient(
         heads, q, k, v, gradient, spec, logTotals: logTotals, starts: starts, dk: dk, dv: dv)
@@ -170,7 +167,7 @@ extension CUDABackend {
     let blocks = heads.blocks(rows: heads.keys, tiling)
     let parts = heads.queryParts(keyBlocks: blocks)
     func partSums(_ destination: Destination?) -> Tensor? {
-      destination == nil || parts.count == 1 ? nil : scratch(byteCount: parts.count * k.count * 4)
+      destination == nil || parts.count == 1 ? nil : scratch(byteCount: parts.count * k.count * DType.float32.byteCount)
     }
     let (dkParts, dvParts) = (partSums(dk), partSums(dv))
     launch(
@@ -183,12 +180,14 @@ extension CUDABackend {
       .int32(heads.keys), .int32(heads.statisticsStride), .int32(parts.size), .float(spec.scale),
       .int32(spec.causal ? 1 : 0), .int32(dk?.write == .accumulate ? 1 : 0),
       .int32(dv?.write == .accumulate ? 1 : 0))
-    for case (let sums?, let destination?) in [(dkParts, dk), (dvParts, dv)] {
-      let (threads, elementsPerThread) = (256, 8)
+    if parts.count > 1 {
+      let (threads, elementsPerThread, gradients) = (128, 4, 2)
       launch(
-        Kernel(.flashAttentionRows, "addParts", KernelMacro("T", q.dtype)),
-        grid: .covering(k.count, perBlock: threads * elementsPerThread), threads: threads, .tensor(sums),
-        .int32(parts.count), .tensor(destination.tensor), .int64(k.count), .accumulate(destination))
+        Kernel(.flashAttentionParts, "addParts", KernelMacro("T", q.dtype)),
+        grid: KernelGrid((k.count + threads * elementsPerThread - 1) / (threads * elementsPerThread), gradients),
+        threads: threads, .optional(dkParts), .optional(dvParts), .optional(dk?.tensor), .optional(dv?.tensor),
+        .int32(parts.count), .int64(k.count), .int32(dk?.write == .accumulate ? 1 : 0),
+        .int32(dv?.write == .accumulate ? 1 : 0))
     }
   }
 }

@@ -11,6 +11,10 @@ struct KernelSource: Sendable, Hashable {
   let variants: [[KernelMacro]]
   /// The oldest card that the code is for, as ten times the compute capability.
   var minimumCapability = CUDADevice.oldestCapability
+
+  /// Families are told apart by their names: every launch looks its kernel up, and texts are long.
+  static func == (first: KernelSource, second: KernelSource) -> Bool { first.name == second.name }
+  func hash(into hasher: inout Hasher) { hasher.combine(name) }
 }
 
 /// A macro that a family of kernels is compiled with, such as `T=bf16`.

@@ -13,6 +13,16 @@ extension KernelSource {
         float logTotal[ROW_TILES][2], start[ROW_TILES][2];
       };
 
+      // A lane's share of the product of two rows.
+      __device__ __forceinline__ float dotShare(const T* a, const T* b) {
+        float sum = 0;
+        for (int chunk = threadIdx.x % 4; chunk < chunkCount; chunk += 4) {
+          Vector<T, 8> x = *(const Vector<T, 8>*)(a + chunk * 8), y = *(const Vector<T, 8>*)(b + chunk * 8);
+          for (int i = 0; i < 8; i++) sum = fmaf(widen(x.at[i]), widen(y.at[i]), sum);
+        }
+        return sum;
+      }
+
       // sums += dS · keys for a tile of keys. HIDES: not every query sees every one of them.
       template <bool HIDES>
       __device__ __forceinline__ void addTile(
@@ -43,11 +53,13 @@ extension KernelSource {
         }
       }
 
-      // A block computes the gradients of `blockRows` queries of one head. `logTotals` and `starts` are what
-      // `rowStatistics` wrote, `statisticsStride` numbers for each head.
+      // A block computes the gradients of `blockRows` queries of one head, where `dq` is not null, and leaves what the
+      // gradients of the keys need of each query: `logTotals` and `starts`, [batch, heads, statisticsStride]. Those of
+      // queries that do not exist make their weights zero.
       extern "C" __global__ void __launch_bounds__(threadCount, RESIDENT_BLOCKS) attentionQueryGradient(
-          const T* q, const T* k, const T* v, const T* gradient, const float* logTotals, const float* starts, T* dq,
-          int heads, int queries, int keys, int statisticsStride, float scale, int causal, int accumulate) {
+          const T* q, const T* k, const T* v, const T* out, const float* logSumExp, const T* gradient, float* logTotals,
+          float* starts, T* dq, int heads, int queries, int keys, int statisticsStride, float scale, int causal,
+          int accumulate) {
         int firstQuery = blockIdx.x * blockRows;
         Head queryHead(heads, queries), keyHead(heads, keys);
         T* queryTile = sharedTiles;
@@ -62,12 +74,22 @@ extension KernelSource {
         commitCopies();
         QueryStatistics statistics;
         forEachRow([&](int row, int r, int h) {
-          long long place = headIndex(heads) * statisticsStride + min(firstQuery + row, queries - 1);
-          statistics.logTotal[r][h] = logTotals[place];
-          statistics.start[r][h] = starts[place];
+          int query = firstQuery + row;
+          unsigned place = queryHead.offset(query);
+          float logTotal = infinity, delta = 0;
+          if (query < queries) {
+            logTotal = logSumExp[headIndex(heads) * queries + query] * log2e;
+            delta = dotShare(out + place, gradient + place);
+          }
+          statistics.logTotal[r][h] = logTotal;
+          statistics.start[r][h] = -rowSum(delta);
+          if (threadIdx.x % 4 != 0 || query >= statisticsStride) return;
+          logTotals[headIndex(heads) * statisticsStride + query] = logTotal;
+          starts[headIndex(heads) * statisticsStride + query] = statistics.start[r][h];
         });
         waitForCopies<0>();
         __syncthreads();
+        if (!dq) return;
         Rows queryRows[ROW_TILES], gradientRows[ROW_TILES];
       #pragma unroll
         for (int r = 0; r < ROW_TILES; r++) {
@@ -97,13 +119,15 @@ extension KernelSource {
                            keys, causal);
         }
 
+        Head dqHead(heads, queries);
         forEachRow([&](int row, int r, int h) {
           int query = firstQuery + row;
-          if (query < queries) writeRow(dq + queryHead.offset(query), sums, r, h, scale, accumulate);
+          if (query < queries) writeRow(dq + dqHead.offset(query), sums, r, h, scale, accumulate);
         });
       }
       """#),
-    variants: FlashAttention.variants(FlashAttention.queryGradient))
+    variants: FlashAttention.variants(FlashAttention.queryGradient), minimumCapability: FlashAttention.minimumCapability
+  )
 
   /// The gradients of flash attention by the keys and values: dV = Pᵀ G and dK = scale · dSᵀ Q.
   static let flashAttentionKeyGradient = KernelSource(
@@ -112,9 +136,9 @@ extension KernelSource {
       #"""
       // Starts to copy the statistics of a tile of queries: their `logTotals`, then their `starts`.
       __device__ __forceinline__ void loadStatistics(float* tile, const float* logTotals, const float* starts) {
-        int chunk = threadIdx.x;
-        if (chunk < TOKENS / 4) copyChunk(tile + chunk * 4, logTotals + chunk * 4, true);
-        else if (chunk < TOKENS / 2) copyChunk(tile + chunk * 4, starts + chunk * 4 - TOKENS, true);
+        int first = threadIdx.x * 4;
+        const float* from = first < TOKENS ? logTotals : starts - TOKENS;
+        if (first < 2 * TOKENS) copyChunk(tile + first, from + first, true);
       }
 
       // keys += dSᵀ · queries and values += Pᵀ · gradients for a tile of queries. HIDES: not every one of them sees every
@@ -233,60 +257,38 @@ extension KernelSource {
                            first);
         }
 
+        Head outHead(heads, keys);
         long long place = part * partSize;
-        writeGradient(dk, dkParts ? dkParts + place : nullptr, keySums, keyHead, firstKey, scale, accumulateKeys);
-        writeGradient(dv, dvParts ? dvParts + place : nullptr, valueSums, keyHead, firstKey, 1, accumulateValues);
+        writeGradient(dk, dkParts ? dkParts + place : nullptr, keySums, outHead, firstKey, scale, accumulateKeys);
+        writeGradient(dv, dvParts ? dvParts + place : nullptr, valueSums, outHead, firstKey, 1, accumulateValues);
       }
       """#),
-    variants: FlashAttention.variants(FlashAttention.keyGradient))
+    variants: FlashAttention.variants(FlashAttention.keyGradient), minimumCapability: FlashAttention.minimumCapability)
 
-  /// What comes before and after the gradients of flash attention.
-  static let flashAttentionRows = KernelSource(
-    name: "flashAttentionRows",
+  /// The end of the gradients by keys and values where several blocks have summed up parts of them.
+  static let flashAttentionParts = KernelSource(
+    name: "flashAttentionParts",
     text: #"""
-      // The statistics of each query: logSumExp in powers of two, and the opposite of the sum of gradient · out. Four
-      // lanes share a query. Queries beyond the last, up to `stride`, get weights of zero. The statistics are [batch,
-      // heads, stride].
-      extern "C" __global__ void rowStatistics(
-          const T* out, const T* gradient, const float* logSumExp, float* logTotals, float* starts,
-          long long rows, int heads, int queries, int stride, int headSize) {
-        long long row = ((long long)blockIdx.x * blockDim.x + threadIdx.x) / 4;
-        if (row >= rows) return;
-        // Neighbouring rows are neighbouring heads, as in memory.
-        int head = row % heads, query = row / heads % stride;
-        long long sample = row / heads / stride;
-        float logTotal = __int_as_float(0x7f800000), sum = 0;
-        if (query < queries) {
-          long long start = ((sample * queries + query) * heads + head) * headSize;
-          for (int i = threadIdx.x % 4 * 8; i < headSize; i += 32) {
-            Vector<T, 8> a = *(const Vector<T, 8>*)(out + start + i);
-            Vector<T, 8> b = *(const Vector<T, 8>*)(gradient + start + i);
-            for (int j = 0; j < 8; j++) sum = fmaf(widen(a.at[j]), widen(b.at[j]), sum);
-          }
-          unsigned lanes = 0xfu << (threadIdx.x % 32 / 4 * 4);
-          sum += __shfl_xor_sync(lanes, sum, 1);
-          sum += __shfl_xor_sync(lanes, sum, 2);
-          logTotal = logSumExp[(sample * heads + head) * queries + query] * 1.4426950408889634f;
-        }
-        if (threadIdx.x % 4 != 0) return;
-        logTotals[(sample * heads + head) * stride + query] = logTotal;
-        starts[(sample * heads + head) * stride + query] = -sum;
-      }
-
-      // Adds up the parts of a gradient, [parts, count], in order. A thread sums 8 elements.
-      extern "C" __global__ void addParts(const float* parts, int partCount, T* out, long long count, int accumulate) {
-        long long index = ((long long)blockIdx.x * blockDim.x + threadIdx.x) * 8;
-        if (index >= count) return;
-        float sum[8] = {};
+      // Adds up the parts of dK (`blockIdx.y` 0) or dV (1), each [parts, count], in order. Those that are null are left
+      // out. A thread sums 4 elements.
+      extern "C" __global__ void addParts(
+          const float* dkParts, const float* dvParts, T* dk, T* dv, int partCount, long long count, int accumulateKeys,
+          int accumulateValues) {
+        const float* parts = blockIdx.y ? dvParts : dkParts;
+        T* out = blockIdx.y ? dv : dk;
+        int accumulate = blockIdx.y ? accumulateValues : accumulateKeys;
+        long long index = ((long long)blockIdx.x * blockDim.x + threadIdx.x) * 4;
+        if (!parts || index >= count) return;
+        float sum[4] = {};
+      #pragma unroll 8
         for (int part = 0; part < partCount; part++) {
-          const Vector<float, 4>* place = (const Vector<float, 4>*)(parts + part * count + index);
-          Vector<float, 4> low = place[0], high = place[1];
-          for (int i = 0; i < 4; i++) sum[i] += low.at[i], sum[i + 4] += high.at[i];
+          Vector<float, 4> x = *(const Vector<float, 4>*)(parts + part * count + index);
+          for (int i = 0; i < 4; i++) sum[i] += x.at[i];
         }
-        Vector<T, 8>* place = (Vector<T, 8>*)(out + index);
-        Vector<T, 8> result = {};
+        Vector<T, 4>* place = (Vector<T, 4>*)(out + index);
+        Vector<T, 4> result = {};
         if (accumulate) result = *place;
-        for (int i = 0; i < 8; i++) result.at[i] = narrow<T>(accumulate ? widen(result.at[i]) + sum[i] : sum[i]);
+        for (int i = 0; i < 4; i++) result.at[i] = narrow<T>(accumulate ? widen(result.at[i]) + sum[i] : sum[i]);
         *place = result;
       }
       """#,

@@ -144,17 +144,16 @@ extension KernelSource {
           advance(odd, even, first + TOKENS, 1);
         }
 
+        Head outHead(heads, queries);
         forEachRow([&](int row, int r, int h) {
-          float total = softmax.total[r][h];
-          total += __shfl_xor_sync(0xffffffffu, total, 1);
-          total += __shfl_xor_sync(0xffffffffu, total, 2);
+          float total = rowSum(softmax.total[r][h]);
           int query = firstQuery + row;
           if (query >= queries) return;
-          writeRow(out + queryHead.offset(query), sums, r, h, 1 / total, 0);
+          writeRow(out + outHead.offset(query), sums, r, h, __fdividef(1, total), 0);
           if (threadIdx.x % 4 == 0)
             logSumExp[headIndex(heads) * queries + query] = softmax.maximum[r][h] * scale + logf(total);
         });
       }
       """#),
-    variants: FlashAttention.variants(FlashAttention.forward))
+    variants: FlashAttention.variants(FlashAttention.forward), minimumCapability: FlashAttention.minimumCapability)
 }

@@ -4,10 +4,8 @@
 /// a time, which the `WARPS` warps of a block share. Head sizes are any multiple of 8: where `HEAD_SIZE` is odd times 8,
 /// the last product over the head is half as long, and nothing is padded.
 enum FlashAttentionTiles {
-  /// The text of a family: what it shares with the others, then its own code. Older cards than 8.0 see nothing of it.
-  static func code(_ kernels: String) -> String {
-    ["#if __CUDA_ARCH__ >= 800", TensorCores.text, text, kernels, "#endif"].joined(separator: "\n")
-  }
+  /// The text of a family: what it shares with the others, then its own code.
+  static func code(_ kernels: String) -> String { [TensorCores.text, text, kernels].joined(separator: "\n") }
 
   /// The code, after `TensorCores.text`.
   static let text = #"""
@@ -31,33 +29,36 @@ enum FlashAttentionTiles {
     extern __shared__ __align__(16) T sharedTiles[];
 
     // The tokens of the head that a block works on, `blockIdx.y` of sample `blockIdx.z`: [tokens, heads, headSize], seen
-    // from its first element.
+    // from its first element. Tensors have fewer than 2^32 elements.
     struct Head {
-      long long start;
-      int stride, count;
+      unsigned start, stride;
+      int count;
 
-      __device__ Head(int heads, int tokens)
-          : start(((long long)blockIdx.z * tokens * heads + blockIdx.y) * HEAD_SIZE), stride(heads * HEAD_SIZE),
-            count(tokens) {}
-      __device__ long long offset(int token) const { return start + (long long)token * stride; }
+      __device__ Head(int heads, int tokens) : stride(heads * HEAD_SIZE), count(tokens) {
+        // Volatile, so that a head made anew after a loop holds no registers through it.
+        unsigned sample;
+        asm volatile("mov.u32 %0, %%ctaid.z;" : "=r"(sample));
+        start = (sample * tokens * heads + blockIdx.y) * HEAD_SIZE;
+      }
+      __device__ unsigned offset(int token) const { return start + token * stride; }
     };
 
     // The head that a block works on, counted through all samples.
     __device__ __forceinline__ long long headIndex(int heads) { return (long long)blockIdx.z * heads + blockIdx.y; }
 
-    // Starts to copy ROWS tokens, from token `first` on, into a tile; tokens that do not exist become zeros.
+    // Starts to copy ROWS tokens, from token `first` on, into a tile; tokens that do not exist become zeros. As many rows
+    // as the threads have chunks for go at a time, so that a thread's places are a constant apart.
     template <int ROWS>
     __device__ __forceinline__ void loadTile(T* tile, const T* tensor, const Head& head, int first) {
-      const T* tokens = tensor + head.offset(first);
-      constexpr int count = ROWS * chunkCount;
+      constexpr int rowsAtOnce = threadCount / chunkCount;
+      int row = threadIdx.x / chunkCount, chunk = threadIdx.x % chunkCount;
+      if (row >= rowsAtOnce) return;
+      T* to = tile + row * pitch + chunk * 8;
+      const T* from = tensor + head.offset(first + row) + chunk * 8;
     #pragma unroll
-      for (int i = 0; i < (count + threadCount - 1) / threadCount; i++) {
-        int index = threadIdx.x + i * threadCount, row = index / chunkCount, chunk = index % chunkCount;
-        // Where rows have no gap, places in the tile differ by constants, which costs no registers.
-        int place = pitch == chunkCount * 8 ? index * 8 : row * pitch + chunk * 8;
-        if (count % threadCount == 0 || index < count)
-          copyChunk(tile + place, tokens + (row * head.stride + chunk * 8), first + row < head.count);
-      }
+      for (int skipped = 0; skipped < ROWS; skipped += rowsAtOnce)
+        if (skipped + rowsAtOnce <= ROWS || row + skipped < ROWS)
+          copyChunk(to + skipped * pitch, from + skipped * head.stride, first + row + skipped < head.count);
     }
 
     // Which row of a 16 x 16 tile of shared memory a lane names to the loads: those of rows, where the matrices come as
@@ -193,6 +194,12 @@ enum FlashAttentionTiles {
       for (int r = 0; r < ROW_TILES; r++)
     #pragma unroll
         for (int h = 0; h < 2; h++) body(first + r * 16 + h * 8, r, h);
+    }
+
+    // The sum over the four lanes that share a row.
+    __device__ __forceinline__ float rowSum(float x) {
+      x += __shfl_xor_sync(0xffffffffu, x, 1);
+      return x + __shfl_xor_sync(0xffffffffu, x, 2);
     }
 
     // Writes `factor` times a row of sums: this lane's pairs of each 8 columns.

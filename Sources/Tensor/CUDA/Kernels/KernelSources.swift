@@ -9,5 +9,5 @@ extension KernelSource {
     + [random]
     + [adamW, stepNumbers]
     + [attentionSoftmax]
-    + [flashAttentionForward, flashAttentionQueryGradient, flashAttentionKeyGradient, flashAttentionRows]
+    + [flashAttentionForward, flashAttentionQueryGradient, flashAttentionKeyGradient, flashAttentionParts]
 }
