@@ -65,6 +65,7 @@ import Testing
     }
     #expect(!declared.isEmpty)
     #expect(declared.sorted() == KernelSource.all.map(\.name).sorted())
+    #expect(Set(declared).count == declared.count, "families are told apart by their names")
   }
 }
 
