@@ -66,6 +66,33 @@ private struct FakeModel {
   func noise(_ call: Int) -> Tensor { wave(0.25 + Double(call)) * 1.5 }
 }
 
+/// A walk that is told the model's outputs.
+private struct Walk {
+  private let scheduler: any Scheduler
+  private let walk: SamplerWalk
+  private var call = 0
+
+  init(_ scheduler: any Scheduler, from start: Tensor) {
+    self.scheduler = scheduler
+    walk = SamplerWalk(start.shape, memoryCount: scheduler.memoryCount, on: start.backend)
+    restart(from: start)
+  }
+
+  mutating func restart(from start: Tensor) {
+    walk.sample.assign(start)
+    call = 0
+  }
+
+  var sample: Tensor { walk.sample }
+
+  mutating func step(_ modelOutput: Tensor, noise: NoiseSource) {
+    let transition = scheduler.transition(after: call)
+    walk.prepare(transition, noise: noise)
+    walk.take(transition.form, modelOutput)
+    call += 1
+  }
+}
+
 @Suite struct SchedulerTests {
   @Test func schedulesAreThoseOfDiffusers() throws {
     let golden = try Fixtures.golden("schedulers")
@@ -103,16 +130,17 @@ private struct FakeModel {
       try scheduler.setTimesteps(walk.count)
       #expect(scheduler.timesteps.map(Int32.init) == (try golden.int32s("\(name)/timesteps")), "\(name)")
       let expected = try golden.floats("\(name)/samples")
-      var (sample, drawn) = (model.wave(100) * 2, 0)
-      var worst = relativeError(sample.array(), Array(expected[..<sample.count]))
+      var (taken, drawn) = (Walk(scheduler, from: model.wave(100) * 2), 0)
+      let count = taken.sample.count
+      var worst = relativeError(taken.sample.array(), Array(expected[..<count]))
       for (call, timestep) in scheduler.timesteps.enumerated() {
-        sample = scheduler.step(model(sample, timestep), timestep: timestep, sample: sample) { shape in
+        taken.step(model(taken.sample, timestep)) { shape in
           #expect(shape == FakeModel.shape)
           defer { drawn += 1 }
           return model.noise(drawn)
         }
-        let start = (call + 1) * sample.count
-        worst = max(worst, relativeError(sample.array(), Array(expected[start..<start + sample.count])))
+        let start = (call + 1) * count
+        worst = max(worst, relativeError(taken.sample.array(), Array(expected[start..<start + count])))
       }
       #expect(worst <= tolerance(calls: scheduler.timesteps.count), "\(name)")
       let draws = walk.config.className == "DDPMScheduler" || walk.eta ?? 0 > 0
@@ -167,11 +195,9 @@ private struct FakeModel {
     try scheduler.setTimesteps(count)
     #expect(scheduler.timesteps.last == Int((1000 / Double(count)).rounded(.toNearestOrEven)) - 1)
     let model = FakeModel()
-    var sample = model.wave(1)
-    for timestep in scheduler.timesteps {
-      sample = scheduler.step(sample * 0.5, timestep: timestep, sample: sample) { _ in model.wave(2) }
-    }
-    #expect(sample.floats().allSatisfy { $0.isFinite })
+    var walk = Walk(scheduler, from: model.wave(1))
+    for _ in scheduler.timesteps { walk.step(walk.sample * 0.5) { _ in model.wave(2) } }
+    #expect(walk.sample.floats().allSatisfy { $0.isFinite })
   }
 
   @Test(arguments: ["scaled_linear", "zero_snr"])
@@ -203,15 +229,14 @@ private struct FakeModel {
   @Test func aWalkForgetsTheOneBefore() throws {
     let model = FakeModel()
     var scheduler = try PNDMScheduler(Fixtures.stableDiffusionSchedule())
-    func walk() throws -> [Float] {
-      try scheduler.setTimesteps(6)
-      var sample = model.wave(1)
-      for timestep in scheduler.timesteps {
-        sample = scheduler.step(model(sample, timestep), timestep: timestep, sample: sample) { _ in model.wave(0) }
-      }
-      return sample.array()
+    try scheduler.setTimesteps(6)
+    var walk = Walk(scheduler, from: model.wave(1))
+    func samples() -> [Float] {
+      walk.restart(from: model.wave(1))
+      for timestep in scheduler.timesteps { walk.step(model(walk.sample, timestep)) { _ in model.wave(0) } }
+      return walk.sample.array()
     }
-    #expect(try walk() == walk())
+    #expect(samples() == samples())
   }
 
   @Test func impossibleStepCountsAreRefused() throws {

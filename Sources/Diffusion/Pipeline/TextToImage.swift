@@ -1,8 +1,9 @@
 /// Pictures from text: the text is encoded, noise becomes latents step by step, latents become pixels (Rombach et
 /// al., 2022).
 ///
-/// Nothing is recorded for derivatives, whatever stands around the call.
-public struct TextToImage: Sendable {
+/// Nothing is recorded for derivatives, whatever stands around the call. The work of a step is recorded on the device
+/// and kept for the next pictures of the same extents, so a pipeline is used by one thread at a time.
+public struct TextToImage {
   /// Text to ids.
   public let tokenizer: CLIPTokenizer
   /// Ids to states.
@@ -14,31 +15,42 @@ public struct TextToImage: Sendable {
   /// The device.
   public let backend: any Backend
 
+  private let walks: DenoisingWalks
+
   /// The height and width of a latent where neither the request nor the UNet's configuration says one.
   private static let defaultLatentSide = 64
 
   /// A pipeline of parts that are at hand, all on one device.
+  ///
+  /// - Parameter recordsSteps: whether the device records the work of a step and replays it. That is faster where there
+  ///   are many small computations, and changes no number.
   public init(
     tokenizer: CLIPTokenizer, textEncoder: TextEncoder, unet: UNet2DConditionModel, autoencoder: AutoencoderKL,
-    on backend: any Backend
+    on backend: any Backend, recordsSteps: Bool = true
   ) {
     self.tokenizer = tokenizer
     self.textEncoder = textEncoder
     self.unet = unet
     self.autoencoder = autoencoder
     self.backend = backend
+    walks = DenoisingWalks(unet, on: backend, isRecorded: recordsSteps)
   }
 
   /// Reads all parts from a model's folder.
   ///
-  /// - Parameter computeType: the floating-point type that the networks compute in; latents and pixels are Float32.
+  /// - Parameters:
+  ///   - computeType: the floating-point type that the networks compute in; latents and pixels are Float32.
+  ///   - recordsSteps: whether the device records the work of a step and replays it.
   /// - Throws: what is wrong with the folder.
-  public init(_ folder: ModelFolder, on backend: any Backend, computeType: DType = .float32) throws {
+  public init(
+    _ folder: ModelFolder, on backend: any Backend, computeType: DType = .float32, recordsSteps: Bool = true
+  ) throws {
     self.init(
       tokenizer: try folder.loadTokenizer(),
       textEncoder: try folder.loadTextEncoder(on: backend, computeType: computeType).model,
       unet: try folder.loadUNet(on: backend, computeType: computeType).model,
-      autoencoder: try folder.loadAutoencoder(on: backend, computeType: computeType).model, on: backend)
+      autoencoder: try folder.loadAutoencoder(on: backend, computeType: computeType).model, on: backend,
+      recordsSteps: recordsSteps)
   }
 
   /// Makes pictures.
@@ -71,20 +83,24 @@ public struct TextToImage: Sendable {
     var scheduler = scheduler
     try scheduler.setTimesteps(request.steps)
     return try withoutRecording {
-      let states = Variable(encode(request))
+      let states = encode(request)
+      let walk = walks.walk(shape, states: states, memoryCount: scheduler.memoryCount)
       var noise = LatentNoise(seeds: request.seeds)
       let start = try request.latents.map { try channelsLast($0, shape) } ?? noise.draw(shape, on: backend)
-      var sample = start * scheduler.initialNoiseSigma
+      walk.begin(at: start * scheduler.initialNoiseSigma, states, guidanceScale: request.guidanceScale)
       let timesteps = scheduler.timesteps
       for (index, timestep) in timesteps.enumerated() {
-        let prediction = predict(sample, timestep: timestep, states, guidanceScale: request.guidanceScale)
-        sample = scheduler.step(prediction, timestep: timestep, sample: sample) { noise.draw($0, on: backend) }
+        walk.step(from: timestep, scheduler.transition(after: index)) { noise.draw($0, on: backend) }
         try progress(
-          TextToImageProgress(step: index + 1, stepCount: timesteps.count, timestep: timestep, sample: sample))
+          TextToImageProgress(
+            step: index + 1, stepCount: timesteps.count, timestep: timestep, sample: walk.sample.copied()))
       }
-      return sample.channelsFirst()
+      return walk.sample.channelsFirst()
     }
   }
+
+  /// Gives back the memory that is kept for the next pictures of the same extents.
+  public func forgetRecordings() { walks.forget() }
 
   /// Turns latents [batch, channels, height, width] into pictures [batch, height, width, 3], about -1...1.
   ///
@@ -110,20 +126,6 @@ extension TextToImage {
     }
     let ids = texts.flatMap { tokenizer.encode($0) }
     return textEncoder(Tensor(ids, [texts.count, tokenizer.maximumLength], on: backend)).value
-  }
-
-  /// The UNet's prediction, with guidance where there are states of negative prompts: both in one batch.
-  private func predict(_ sample: Tensor, timestep: Int, _ states: Variable, guidanceScale: Float) -> Tensor {
-    let batch = sample.shape[0]
-    let isGuided = states.shape[0] > batch
-    let input = isGuided ? Tensor.concatenated([sample, sample], axis: 0) : sample
-    let timesteps = [Int32](repeating: Int32(timestep), count: input.shape[0])
-    let prediction = unet(
-      Variable(input), timesteps: Tensor(timesteps, [timesteps.count], on: backend), encoderHiddenStates: states
-    ).value
-    guard isGuided else { return prediction }
-    let (negative, positive) = (prediction.rows(0..<batch), prediction.rows(batch..<2 * batch))
-    return negative + guidanceScale * (positive - negative)
   }
 
   /// [batch, height, width, channels] of the latents that a request calls for.

@@ -31,32 +31,53 @@ public struct DDIMScheduler: Scheduler {
     stride = schedule.count / count
   }
 
-  /// The sample after the step from `timestep`; noise is added where `eta` is above 0.
-  public mutating func step(_ modelOutput: Tensor, timestep: Int, sample: Tensor, noise: NoiseSource) -> Tensor {
+  /// Nothing but the sample goes from one transition to the next.
+  public var memoryCount: Int { 0 }
+
+  /// The step from a timestep; noise is added where `eta` is above 0.
+  public func transition(after call: Int) -> Transition {
+    let timestep = timesteps[call]
     let alphaBar = schedule.alphasCumulativeProduct[timestep]
     let previousAlphaBar = previousAlphaBar(timestep - stride)
     let betaBar = 1 - alphaBar
-    let (signalScale, noiseScale) = (alphaBar.squareRoot(), betaBar.squareRoot())
-
-    var original = predictionType.originalSample(modelOutput, sample: sample, alphaBar: alphaBar)
-    let predictedNoise: Tensor
-    switch predictionType {
-    case .epsilon: predictedNoise = modelOutput
-    case .velocity: predictedNoise = signalScale * modelOutput + noiseScale * sample
-    case .sample: predictedNoise = (sample - signalScale * original).divided(by: noiseScale)
-    }
-    if config.clipSample ?? true { original = original.clamped(to: config.clipRange) }
-
     let variance = (1 - previousAlphaBar) / betaBar * (1 - alphaBar / previousAlphaBar)
     let deviation = eta * variance.squareRoot()
-    let direction = (1 - previousAlphaBar - deviation * deviation).squareRoot() * predictedNoise
-    let previous = previousAlphaBar.squareRoot() * original + direction
-    return eta > 0 ? previous + deviation * noise(sample.shape) : previous
+    return Transition(
+      form: DDIMTransition(
+        predictionType: predictionType, clipRange: config.clipSample ?? true ? config.clipRange : nil,
+        addsNoise: eta > 0),
+      coefficients: [
+        .signal: alphaBar.squareRoot(), .noise: betaBar.squareRoot(),
+        .originalScale: previousAlphaBar.squareRoot(),
+        .noiseScale: (1 - previousAlphaBar - deviation * deviation).squareRoot(), .deviation: deviation,
+      ],
+      addsNoise: eta > 0)
   }
 
   /// ᾱ of the timestep that a step arrives at; before the first one the configuration decides.
   private func previousAlphaBar(_ timestep: Int) -> Float {
     if timestep >= 0 { return schedule.alphasCumulativeProduct[timestep] }
     return config.setAlphaToOne ?? true ? 1 : schedule.alphasCumulativeProduct[0]
+  }
+}
+
+/// To the sample without noise that the model's output implies, and from there back to less noise than before.
+private struct DDIMTransition: TransitionForm {
+  let predictionType: PredictionType
+  let clipRange: ClosedRange<Float>?
+  let addsNoise: Bool
+
+  func callAsFunction(_ modelOutput: Tensor, _ walk: SamplerWalk) -> Tensor {
+    var original = predictionType.originalSample(modelOutput, walk)
+    let predictedNoise: Tensor
+    switch predictionType {
+    case .epsilon: predictedNoise = modelOutput
+    case .velocity: predictedNoise = walk[.signal] * modelOutput + walk[.noise] * walk.sample
+    case .sample: predictedNoise = (walk.sample - walk[.signal] * original) / walk[.noise]
+    }
+    if let clipRange { original = original.clamped(to: clipRange) }
+    let direction = walk[.noiseScale] * predictedNoise
+    let previous = walk[.originalScale] * original + direction
+    return addsNoise ? previous + walk[.deviation] * walk.noise : previous
   }
 }

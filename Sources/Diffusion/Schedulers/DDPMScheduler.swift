@@ -27,26 +27,30 @@ public struct DDPMScheduler: Scheduler {
     timesteps = try config.timesteps(count, of: schedule.count)
   }
 
-  /// The sample after the step from `timestep`; noise is added in all steps but the one from timestep 0.
-  public mutating func step(_ modelOutput: Tensor, timestep: Int, sample: Tensor, noise: NoiseSource) -> Tensor {
-    guard let index = timesteps.firstIndex(of: timestep) else {
-      fatalError("DDPMScheduler.step: \(timestep) is not among the timesteps of this walk")
-    }
+  /// Nothing but the sample goes from one transition to the next.
+  public var memoryCount: Int { 0 }
+
+  /// The step from a timestep; noise is added in all steps but the one from timestep 0.
+  public func transition(after call: Int) -> Transition {
+    let timestep = timesteps[call]
     let alphaBar = schedule.alphasCumulativeProduct[timestep]
-    let previousAlphaBar = index + 1 < timesteps.count ? schedule.alphasCumulativeProduct[timesteps[index + 1]] : 1
+    let previousAlphaBar = call + 1 < timesteps.count ? schedule.alphasCumulativeProduct[timesteps[call + 1]] : 1
     let betaBar = 1 - alphaBar
     let previousBetaBar = 1 - previousAlphaBar
     let alpha = alphaBar / previousAlphaBar
     let beta = 1 - alpha
-
-    var original = predictionType.originalSample(modelOutput, sample: sample, alphaBar: alphaBar)
-    if config.clipSample ?? true { original = original.clamped(to: config.clipRange) }
-    let originalScale = previousAlphaBar.squareRoot() * beta / betaBar
-    let sampleScale = alpha.squareRoot() * previousBetaBar / betaBar
-    let mean = originalScale * original + sampleScale * sample
-    guard timestep > 0 else { return mean }
     let posteriorVariance = max(previousBetaBar / betaBar * beta, 1e-20)
-    return mean + deviation(posteriorVariance: posteriorVariance, beta: beta) * noise(sample.shape)
+    return Transition(
+      form: DDPMTransition(
+        predictionType: predictionType, clipRange: config.clipSample ?? true ? config.clipRange : nil,
+        addsNoise: timestep > 0),
+      coefficients: [
+        .signal: alphaBar.squareRoot(), .noise: betaBar.squareRoot(),
+        .originalScale: previousAlphaBar.squareRoot() * beta / betaBar,
+        .sampleScale: alpha.squareRoot() * previousBetaBar / betaBar,
+        .deviation: deviation(posteriorVariance: posteriorVariance, beta: beta),
+      ],
+      addsNoise: timestep > 0)
   }
 
   /// The standard deviation of the added noise.
@@ -59,14 +63,27 @@ public struct DDPMScheduler: Scheduler {
   }
 }
 
+/// To the mean of what may lie one step back, and some noise.
+private struct DDPMTransition: TransitionForm {
+  let predictionType: PredictionType
+  let clipRange: ClosedRange<Float>?
+  let addsNoise: Bool
+
+  func callAsFunction(_ modelOutput: Tensor, _ walk: SamplerWalk) -> Tensor {
+    var original = predictionType.originalSample(modelOutput, walk)
+    if let clipRange { original = original.clamped(to: clipRange) }
+    let mean = walk[.originalScale] * original + walk[.sampleScale] * walk.sample
+    return addsNoise ? mean + walk[.deviation] * walk.noise : mean
+  }
+}
+
 extension PredictionType {
   /// The sample without noise that the model's output implies, x₀.
-  func originalSample(_ modelOutput: Tensor, sample: Tensor, alphaBar: Float) -> Tensor {
-    let (signal, noise) = (alphaBar.squareRoot(), (1 - alphaBar).squareRoot())
+  func originalSample(_ modelOutput: Tensor, _ walk: SamplerWalk) -> Tensor {
     switch self {
-    case .epsilon: return (sample - noise * modelOutput).divided(by: signal)
-    case .velocity: return signal * sample - noise * modelOutput
-    case .sample: return modelOutput
+    case .epsilon: (walk.sample - walk[.noise] * modelOutput) / walk[.signal]
+    case .velocity: walk[.signal] * walk.sample - walk[.noise] * modelOutput
+    case .sample: modelOutput
     }
   }
 }

@@ -20,18 +20,6 @@ public struct PNDMScheduler: Scheduler {
   /// How many of the timesteps belong to Runge-Kutta steps.
   private var rungeKuttaCount = 0
 
-  /// The number of calls since the walk began.
-  private var callCount = 0
-
-  /// The model's last outputs, at most four.
-  private var outputs: [Tensor] = []
-
-  /// The sample at the beginning of a step that calls the model repeatedly.
-  private var stepSample: Tensor?
-
-  /// The weighted sum of the outputs of the current Runge-Kutta step.
-  private var outputSum: Tensor?
-
   /// The sampler with diffusers' defaults for what `config` leaves out.
   ///
   /// - Throws: `SchedulerError.unsupported` where the model predicts the sample, or the last timestep is nothing but
@@ -71,85 +59,109 @@ public struct PNDMScheduler: Scheduler {
       timesteps = rungeKutta + steps[3...]
     }
     self.stride = stride
-    callCount = 0
-    outputs = []
-    stepSample = nil
-    outputSum = nil
   }
 
-  /// The sample after the call at `timestep`; never asks for noise.
-  public mutating func step(_ modelOutput: Tensor, timestep: Int, sample: Tensor, noise: NoiseSource) -> Tensor {
-    defer { callCount += 1 }
-    return callCount < rungeKuttaCount
-      ? rungeKuttaStep(modelOutput, timestep: timestep, sample: sample)
-      : multistep(modelOutput, timestep: timestep, sample: sample)
-  }
+  /// The last three outputs, and the sample and the sum of a step that calls the model repeatedly.
+  public var memoryCount: Int { PNDMTransition.Memory.allCases.count }
 
-  /// One of the four calls of a Runge-Kutta step (equation 13 of the paper).
-  private mutating func rungeKuttaStep(_ modelOutput: Tensor, timestep: Int, sample: Tensor) -> Tensor {
-    let previousTimestep = timestep - (callCount % 2 == 0 ? stride / 2 : 0)
-    let stepTimestep = timesteps[callCount / 4 * 4]
-    var output = modelOutput
-    switch callCount % 4 {
-    case 0:
-      outputSum = adding(1 / 6 * modelOutput)
-      outputs.append(modelOutput)
-      stepSample = sample
-    case 1, 2:
-      outputSum = adding(1 / 3 * modelOutput)
-    default:
-      output = adding(1 / 6 * modelOutput)
-      outputSum = nil
+  /// What follows a call; noise is never added.
+  public func transition(after call: Int) -> Transition {
+    let timestep = timesteps[call]
+    if call < rungeKuttaCount {
+      let kind: PNDMTransition.Kind = [.rungeKuttaFirst, .rungeKuttaMiddle, .rungeKuttaMiddle, .rungeKuttaLast][
+        call % 4]
+      return transition(
+        kind, from: timesteps[call / 4 * 4], to: timestep - (call.isMultiple(of: 2) ? stride / 2 : 0))
     }
-    return previousSample(stepSample ?? sample, output, timestep: stepTimestep, previousTimestep: previousTimestep)
-  }
-
-  private func adding(_ term: Tensor) -> Tensor {
-    outputSum.map { $0 + term } ?? term
-  }
-
-  /// One step of the linear multistep method (equation 12 of the paper).
-  private mutating func multistep(_ modelOutput: Tensor, timestep: Int, sample: Tensor) -> Tensor {
-    var (timestep, previousTimestep, sample) = (timestep, timestep - stride, sample)
-    if callCount == 1 {
+    if rungeKuttaCount == 0 && call == 1 {
       // The second call repeats the first step, from its sample, with the mean of both outputs.
-      previousTimestep = timestep
-      timestep += stride
-    } else {
-      outputs = outputs.suffix(3) + [modelOutput]
+      return transition(.repeated, from: timestep + stride, to: timestep)
     }
-    let output: Tensor
-    let past = Array(outputs.reversed())
-    switch past.count {
-    case 1 where callCount == 0:
-      output = modelOutput
-      stepSample = sample
-    case 1:
-      output = (modelOutput + past[0]).divided(by: 2)
-      sample = stepSample ?? sample
-      stepSample = nil
-    case 2:
-      output = (3 * past[0] - past[1]).divided(by: 2)
-    case 3:
-      output = (23 * past[0] - 16 * past[1] + 5 * past[2]).divided(by: 12)
-    default:
-      output = 1 / 24 * (55 * past[0] - 59 * past[1] + 37 * past[2] - 9 * past[3])
-    }
-    return previousSample(sample, output, timestep: timestep, previousTimestep: previousTimestep)
+    let rising: [PNDMTransition.Kind] = [.first, .repeated, .secondOrder, .thirdOrder]
+    let kind = rungeKuttaCount == 0 && call < rising.count ? rising[call] : .fourthOrder
+    return transition(kind, from: timestep, to: timestep - stride)
   }
 
   /// The transfer from one timestep to another (equation 9 of the paper).
-  private func previousSample(_ sample: Tensor, _ output: Tensor, timestep: Int, previousTimestep: Int) -> Tensor {
+  private func transition(_ kind: PNDMTransition.Kind, from timestep: Int, to previousTimestep: Int) -> Transition {
     let alphaBar = schedule.alphasCumulativeProduct[timestep]
     let previousAlphaBar =
       previousTimestep >= 0
       ? schedule.alphasCumulativeProduct[previousTimestep]
       : config.setAlphaToOne ?? false ? 1 : schedule.alphasCumulativeProduct[0]
     let (betaBar, previousBetaBar) = (1 - alphaBar, 1 - previousAlphaBar)
-    let noise =
-      predictionType == .velocity ? alphaBar.squareRoot() * output + betaBar.squareRoot() * sample : output
-    let sampleScale = (previousAlphaBar / alphaBar).squareRoot()
-    let divisor = alphaBar * previousBetaBar.squareRoot() + (alphaBar * betaBar * previousAlphaBar).squareRoot()
-    return sampleScale * sample - ((previousAlphaBar - alphaBar) * noise).divided(by: divisor)
+    return Transition(
+      form: PNDMTransition(kind: kind, predictionType: predictionType),
+      coefficients: [
+        .signal: alphaBar.squareRoot(), .noise: betaBar.squareRoot(),
+        .sampleScale: (previousAlphaBar / alphaBar).squareRoot(), .noiseScale: previousAlphaBar - alphaBar,
+        .noiseDivisor: alphaBar * previousBetaBar.squareRoot()
+          + (alphaBar * betaBar * previousAlphaBar).squareRoot(),
+      ])
+  }
+}
+
+/// One of the calls of a Runge-Kutta step (equation 13 of the paper), or a step of the linear multistep method
+/// (equation 12).
+private struct PNDMTransition: TransitionForm {
+  enum Kind: Sendable {
+    case rungeKuttaFirst, rungeKuttaMiddle, rungeKuttaLast
+    case first, repeated, secondOrder, thirdOrder, fourthOrder
+  }
+
+  enum Memory: Int, CaseIterable {
+    /// The model's last outputs, the latest first.
+    case past1, past2, past3
+    /// The sample at the beginning of a step that calls the model repeatedly.
+    case stepSample
+    /// The weighted sum of the outputs of a Runge-Kutta step.
+    case outputSum
+  }
+
+  let kind: Kind
+  let predictionType: PredictionType
+
+  func callAsFunction(_ modelOutput: Tensor, _ walk: SamplerWalk) -> Tensor {
+    func memory(_ place: Memory) -> Tensor { walk.memory[place.rawValue] }
+    func remember() {
+      memory(.past3).assign(memory(.past2))
+      memory(.past2).assign(memory(.past1))
+      memory(.past1).assign(modelOutput)
+    }
+    switch kind {
+    case .rungeKuttaFirst:
+      memory(.outputSum).assign(1 / 6 * modelOutput)
+      memory(.stepSample).assign(walk.sample)
+      remember()
+      return previousSample(walk.sample, modelOutput, walk)
+    case .rungeKuttaMiddle:
+      memory(.outputSum).assign(memory(.outputSum) + 1 / 3 * modelOutput)
+      return previousSample(memory(.stepSample), modelOutput, walk)
+    case .rungeKuttaLast:
+      return previousSample(memory(.stepSample), memory(.outputSum) + 1 / 6 * modelOutput, walk)
+    case .repeated:
+      return previousSample(memory(.stepSample), (modelOutput + memory(.past1)).divided(by: 2), walk)
+    case .first:
+      memory(.stepSample).assign(walk.sample)
+    case .secondOrder, .thirdOrder, .fourthOrder: break
+    }
+    let output = multistep(modelOutput, memory(.past1), memory(.past2), memory(.past3))
+    remember()
+    return previousSample(walk.sample, output, walk)
+  }
+
+  /// The output that the last ones together stand for.
+  private func multistep(_ now: Tensor, _ past1: Tensor, _ past2: Tensor, _ past3: Tensor) -> Tensor {
+    switch kind {
+    case .secondOrder: (3 * now - past1).divided(by: 2)
+    case .thirdOrder: (23 * now - 16 * past1 + 5 * past2).divided(by: 12)
+    case .fourthOrder: 1 / 24 * (55 * now - 59 * past1 + 37 * past2 - 9 * past3)
+    default: now
+    }
+  }
+
+  private func previousSample(_ sample: Tensor, _ output: Tensor, _ walk: SamplerWalk) -> Tensor {
+    let noise = predictionType == .velocity ? walk[.signal] * output + walk[.noise] * sample : output
+    return walk[.sampleScale] * sample - (walk[.noiseScale] * noise) / walk[.noiseDivisor]
   }
 }

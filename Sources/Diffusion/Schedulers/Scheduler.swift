@@ -4,11 +4,11 @@ import Tensor
 /// Makes standard normal noise of the given shape, in the sampler's order of calls.
 public typealias NoiseSource = (Shape) -> Tensor
 
-/// A sampler: walks from pure noise to a sample, one call of the model after the other.
+/// A sampler: says how to walk from pure noise to a sample, one call of the model after the other.
 ///
-/// `setTimesteps` begins a walk. Then, for each of `timesteps` in order, the model is called and `step` takes its
-/// output and the current sample, Float32 of one shape, to the next sample. All arithmetic is elementwise and in the
-/// order of diffusers, so it works on every device and in every memory layout.
+/// `setTimesteps` begins a walk. Then, for each of `timesteps` in order, the model is called, and `transition` says how
+/// its output and the current sample, Float32 of one shape, make the next sample; a `SamplerWalk` carries it out. All
+/// arithmetic is elementwise and in the order of diffusers, so it works on every device and in every memory layout.
 public protocol Scheduler: Sendable {
   /// The noise of every training timestep.
   var schedule: NoiseSchedule { get }
@@ -19,14 +19,14 @@ public protocol Scheduler: Sendable {
   /// The timesteps of the current walk, one for each call of the model.
   var timesteps: [Int] { get }
 
+  /// How many tensors of the sample's shape a walk remembers from one transition to the next.
+  var memoryCount: Int { get }
+
   /// Begins a walk of `count` steps; forgets the walk before.
   mutating func setTimesteps(_ count: Int) throws(SchedulerError)
 
-  /// The sample after the step from `timestep`.
-  ///
-  /// `modelOutput` and `sample` have one shape. `noise` is called where the method adds noise, once, as diffusers
-  /// would draw from its generator; samplers without noise never call it.
-  mutating func step(_ modelOutput: Tensor, timestep: Int, sample: Tensor, noise: NoiseSource) -> Tensor
+  /// What follows a call of the model; the first call of a walk is 0.
+  func transition(after call: Int) -> Transition
 }
 
 extension Scheduler {
@@ -90,6 +90,6 @@ extension SchedulerConfig {
 extension Tensor {
   /// Every element divided by a number, rounded once.
   func divided(by divisor: Float) -> Tensor {
-    self / Tensor([divisor], [1], on: backend)
+    self / Tensor(repeating: divisor, [1], on: backend)
   }
 }

@@ -43,6 +43,13 @@ extension Tensor {
     return out
   }
 
+  /// The same numbers in memory of their own.
+  public func copied() -> Tensor {
+    let out = emptyLike()
+    out.assign(self)
+    return out
+  }
+
   /// Replaces the elements by those of a tensor of the same shape and type, in place.
   public func assign(_ other: Tensor) {
     requireCompanion(other, "assign")
