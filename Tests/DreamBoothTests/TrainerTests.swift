@@ -208,8 +208,11 @@ import Testing
       let preparation = TrainingPreparation(
         configuration: configuration, model: model, seed: 11, observer: { _ in })
       // The same batch each time, so that its average is itself.
-      let batch = try preparation.data(preparation.instancePictures(), nil).batch(0)
-      let record = try TrainingSession(model, configuration, stepCount: 1) { _ in batch }.advance()
+      let data = try preparation.data(preparation.instancePictures(), nil)
+      let session = TrainingSession(
+        model.networks, configuration, stepCount: 1, load: { _ in data.load(0) }, batch: data.batch.callAsFunction)
+      session.advance()
+      let record = try #require(try session.nextRecord(waiting: true))
       return (record.loss, record.gradientNorm)
     }
     let weights = model.parts[0].parameters.values

@@ -24,6 +24,13 @@ import Testing
     return try preparation.data(preparation.instancePictures(), preparation.classPictures())
   }
 
+  private func batch(_ number: Int, of data: TrainingData) -> DenoisingStep.Batch {
+    data.load(number)
+    return data.batch()
+  }
+
+  private func numbers(_ number: Int, of data: TrainingData) -> [[Float]] { numbers(batch(number, of: data)) }
+
   private func numbers(_ batch: DenoisingStep.Batch) -> [[Float]] {
     [batch.latents.floats(), batch.noise.floats(), batch.timesteps.floats()]
   }
@@ -31,9 +38,10 @@ import Testing
   @Test func aBatchFollowsFromTheSeedAndItsNumber() throws {
     let (one, same, other) = (try data(), try data(), try data(seed: 12))
     for number in [3, 0, 7] {
-      #expect(numbers(one.batch(number)) == numbers(same.batch(number)))
-      for (mine, others) in zip(numbers(one.batch(number)), numbers(other.batch(number))) { #expect(mine != others) }
-      for (now, next) in zip(numbers(one.batch(number)), numbers(one.batch(number + 1))) { #expect(now != next) }
+      let mine = numbers(number, of: one)
+      #expect(mine == numbers(number, of: same))
+      for (mine, others) in zip(mine, numbers(number, of: other)) { #expect(mine != others) }
+      for (now, next) in zip(mine, numbers(number + 1, of: one)) { #expect(now != next) }
     }
   }
 
@@ -43,7 +51,7 @@ import Testing
     let pictures = try TrainingPictures(
       ImageFolder(URL(filePath: configuration.instanceDataDir)), configuration, seed: 11)
     let order = BatchOrder(imageCount: 3, batchSize: 2, seed: 11, .instanceOrder)
-    let batch = try data().batch(4)
+    let batch = batch(4, of: try data())
     let noise = TrainingStream.posterior.random(seed: 11).normals(batch.latents.count, draw: 4)
     let expected = order.images(inBatch: 4).enumerated().flatMap { place, picture -> [Float] in
       let view = pictures.views([picture], inBatch: 4, from: place)[0]
@@ -58,20 +66,20 @@ import Testing
   }
 
   @Test func instancePicturesComeBeforeClassPictures() throws {
-    let together = try data { fixture.addPrior(&$0) }.batch(5)
+    let together = batch(5, of: try data { fixture.addPrior(&$0) })
     #expect(together.latents.shape[0] == 4)
     let states = together.encoderHiddenStates.value
     func state(_ place: Int) -> [Float] { states.rows(place..<place + 1).floats() }
     #expect(state(0) == state(1) && state(2) == state(3) && state(0) != state(2))
     // The instance half does not change because class pictures follow it.
-    let alone = try data().batch(5)
+    let alone = batch(5, of: try data())
     #expect(together.latents.rows(0..<2).floats() == alone.latents.floats())
     #expect(together.encoderHiddenStates.value.rows(0..<2).floats() == alone.encoderHiddenStates.value.floats())
   }
 
   @Test func timestepsAreUniform() throws {
     let data = try data { $0.trainBatchSize = 50 }
-    let timesteps = (0..<20).flatMap { data.batch($0).timesteps.array(Int32.self) }
+    let timesteps = (0..<20).flatMap { batch($0, of: data).timesteps.array(Int32.self) }
     #expect(timesteps.allSatisfy { (0..<1000).contains($0) })
     // The mean of 1000 numbers of a standard deviation of 289 lies within five times 9.1 of the middle.
     let mean = Double(timesteps.reduce(0) { $0 + Int($1) }) / Double(timesteps.count)
@@ -79,8 +87,8 @@ import Testing
   }
 
   @Test func offsetNoiseMovesWholeChannels() throws {
-    let plain = try data().batch(2).noise
-    let moved = try data { $0.offsetNoise = true }.batch(2).noise
+    let plain = batch(2, of: try data()).noise
+    let moved = batch(2, of: try data { $0.offsetNoise = true }).noise
     let offsets = TrainingStream.noiseOffset.random(seed: 11).normals(2 * 4, draw: 2)
     let pixels = plain.shape[1] * plain.shape[2]
     let expected = plain.floats().enumerated().map { index, value in

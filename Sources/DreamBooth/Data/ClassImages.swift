@@ -72,6 +72,7 @@ public struct ClassImages: Sendable {
     progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws -> Bool {
     let missing = try missing()
+    defer { pipeline.forgetRecordings() }
     for start in stride(from: 0, to: missing.count, by: batchSize) {
       let numbers = Array(missing[start..<min(start + batchSize, missing.count)])
       guard let pictures = try make(numbers, pipeline, scheduler, stop) else { return false }

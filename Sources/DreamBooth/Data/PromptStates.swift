@@ -12,20 +12,22 @@ struct PromptStates: Sendable {
   /// The states of one prompt for each picture of a batch.
   ///
   /// - Parameters:
+  ///   - prompts: the token ids of each, all of one length.
   ///   - isTrained: whether the encoder changes from batch to batch.
   ///   - checkpointing: whether its activations are computed twice instead of being kept.
   init(
-    _ prompts: [String], _ tokenizer: CLIPTokenizer, _ encoder: TextEncoder, isTrained: Bool,
-    checkpointing: Bool = false, on backend: any Backend
+    _ prompts: [[Int32]], _ encoder: TextEncoder, isTrained: Bool, checkpointing: Bool = false,
+    on backend: any Backend
   ) {
+    let length = prompts[0].count
     if isTrained {
-      let ids = Tensor(prompts.flatMap(tokenizer.encode), [prompts.count, tokenizer.maximumLength], on: backend)
+      let ids = Tensor(prompts.flatMap { $0 }, [prompts.count, length], on: backend)
       storage = .encoding(encoder, ids: ids, checkpointing: checkpointing)
       return
     }
-    var known: [String: Tensor] = [:]
+    var known: [[Int32]: Tensor] = [:]
     for prompt in prompts where known[prompt] == nil {
-      let ids = Tensor(tokenizer.encode(prompt), [1, tokenizer.maximumLength], on: backend)
+      let ids = Tensor(prompt, [1, length], on: backend)
       known[prompt] = withoutRecording { encoder(ids).value }
     }
     storage = .cached(Tensor.concatenated(prompts.map { known[$0]! }, axis: 0))

@@ -1,4 +1,4 @@
-/// Everything that enters a batch, as a pure function of the seed and the batch's number.
+/// What decides on the contents of each batch, as a pure function of the seed and the batch's number.
 struct TrainingData: Sendable {
   /// A folder's latents, and the order in which batches take them.
   struct Part: Sendable {
@@ -12,72 +12,45 @@ struct TrainingData: Sendable {
     }
   }
 
-  /// The standard deviation of what `offsetNoise` adds to all of a channel's noise (N. Guttenberg, "Diffusion with
-  /// Offset Noise", 2023); diffusers has the same number.
-  private static let noiseOffset: Float = 0.1
+  /// The batch on the device, the one of the last `load`.
+  let batch: TrainingBatch
 
-  private let instance: Part
-  private let prior: Part?
-  private let prompts: PromptStates
-  private let scalingFactor: Float
+  private let parts: [Part]
   private let timestepCount: Int
-  private let offsetNoise: Bool
   private let seed: UInt64
-  private let backend: any Backend
 
   /// The data of a run.
   ///
   /// - Parameters:
-  ///   - prior: the class pictures; `nil` without prior preservation.
+  ///   - parts: the instance pictures and, with prior preservation, the class pictures.
   ///   - scalingFactor: the autoencoder's.
   ///   - timestepCount: the number of timesteps of the noise schedule.
   init(
-    instance: Part, prior: Part?, prompts: PromptStates, scalingFactor: Float, timestepCount: Int,
-    offsetNoise: Bool, seed: UInt64, on backend: any Backend
+    _ parts: [Part], prompts: PromptStates, scalingFactor: Float, timestepCount: Int, offsetNoise: Bool, seed: UInt64,
+    on backend: any Backend
   ) {
-    self.instance = instance
-    self.prior = prior
-    self.prompts = prompts
-    self.scalingFactor = scalingFactor
+    self.parts = parts
     self.timestepCount = timestepCount
-    self.offsetNoise = offsetNoise
     self.seed = seed
-    self.backend = backend
+    batch = TrainingBatch(
+      latents: parts.map(\.latents.latents), prompts: prompts, scalingFactor: scalingFactor, offsetNoise: offsetNoise,
+      seed: seed, on: backend)
   }
 
-  /// A batch; the first is 0.
-  func batch(_ number: Int) -> DenoisingStep.Batch {
-    let draw = Tensor([Int32(number)], [], on: backend)
-    func normal(_ shape: Shape, _ stream: TrainingStream) -> Tensor {
-      Tensor.normal(shape, stream.random(seed: seed), draw: draw)
+  /// Makes `batch` the one of the given number; the first is 0.
+  func load(_ number: Int) {
+    batch.number.assign([Int32(number)])
+    batch.timesteps.assign(timesteps(number, count: batch.timesteps.count))
+    var place = 0
+    for part in parts {
+      let chosen = part.order.images(inBatch: number)
+      part.latents.load(chosen, inBatch: number, from: place)
+      place += chosen.count
     }
-    let (mean, deviation) = distributions(number)
-    let latents = (mean + deviation * normal(mean.shape, .posterior)) * scalingFactor
-    var noise = normal(latents.shape, .noise)
-    if offsetNoise {
-      let perChannel: Shape = [latents.shape[0], 1, 1, latents.shape[3]]
-      noise = noise + normal(perChannel, .noiseOffset) * TrainingData.noiseOffset
-    }
-    return DenoisingStep.Batch(
-      latents: latents, noise: noise, timesteps: timesteps(number, count: latents.shape[0]),
-      encoderHiddenStates: prompts())
   }
 
-  /// The distributions of the latents, first of the instance pictures and then of the class pictures.
-  private func distributions(_ number: Int) -> (mean: Tensor, standardDeviation: Tensor) {
-    let chosen = instance.order.images(inBatch: number)
-    let first = instance.latents.distributions(chosen, inBatch: number, from: 0)
-    guard let prior else { return first }
-    let second = prior.latents.distributions(
-      prior.order.images(inBatch: number), inBatch: number, from: chosen.count)
-    return (
-      Tensor.concatenated([first.mean, second.mean], axis: 0),
-      Tensor.concatenated([first.standardDeviation, second.standardDeviation], axis: 0)
-    )
-  }
-
-  private func timesteps(_ number: Int, count: Int) -> Tensor {
+  private func timesteps(_ number: Int, count: Int) -> [Int32] {
     let chances = TrainingStream.timesteps.random(seed: seed).uniforms(count, draw: UInt32(number))
-    return Tensor(chances.map { Int32(Double($0) * Double(timestepCount)) }, [count], on: backend)
+    return chances.map { Int32(Double($0) * Double(timestepCount)) }
   }
 }

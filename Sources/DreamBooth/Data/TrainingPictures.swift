@@ -14,8 +14,9 @@ struct TrainingPictures: Sendable {
 
   /// The names of the pictures in their folder.
   let names: [String]
+  /// The side of the crops in pixels.
+  let resolution: Int
   private let pictures: [Image]
-  private let resolution: Int
   private let centerCrop: Bool
   private let randomFlip: Bool
   private let seed: UInt64

@@ -23,6 +23,8 @@ struct SampleImages {
     request.width = configuration.resolution
     let place = folder.appending(path: "step-\(step)", directoryHint: .isDirectory)
     try AtomicFolder.makeIfMissing(place)
+    // Training needs the memory.
+    defer { pipeline.forgetRecordings() }
     var images: [URL] = []
     for number in 0..<configuration.numValidationImages {
       // One at a time: the optimiser's memory stays taken meanwhile.

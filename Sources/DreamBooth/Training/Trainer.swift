@@ -15,6 +15,7 @@ public struct Trainer {
 
   private let configuration: TrainingConfiguration
   private let backend: any Backend
+  private let recordsSteps: Bool
   private let stop: StopSignal
   private let observer: TrainingObserver
   private let output: URL
@@ -22,17 +23,20 @@ public struct Trainer {
   /// A run that has not begun.
   ///
   /// - Parameters:
+  ///   - recordsSteps: whether the device records a step and replays it. That is faster where there are many small
+  ///     computations, and changes no number.
   ///   - stop: ends the run after the step it is at, with a checkpoint.
   ///   - observer: is told of everything that happens.
   /// - Throws: `TrainingOptionError`.
   public init(
-    _ configuration: TrainingConfiguration, on backend: any Backend, stop: StopSignal = StopSignal(),
-    observer: @escaping TrainingObserver = { _ in }
+    _ configuration: TrainingConfiguration, on backend: any Backend, recordsSteps: Bool = true,
+    stop: StopSignal = StopSignal(), observer: @escaping TrainingObserver = { _ in }
   ) throws(TrainingOptionError) {
     try configuration.validate()
     try configuration.requireComputeType(on: backend)
     self.configuration = configuration
     self.backend = backend
+    self.recordsSteps = recordsSteps
     self.stop = stop
     self.observer = observer
     output = URL(filePath: configuration.outputDir, directoryHint: .isDirectory)
@@ -62,7 +66,7 @@ public struct Trainer {
     try TrainingModel.requireReplaceable(output)
     let model = try TrainingModel(
       folder, trainTextEncoder: configuration.trainTextEncoder, computeType: configuration.mixedPrecision.computeType,
-      on: backend)
+      on: backend, recordsSteps: recordsSteps)
     // A sampler that is not ours should be found out before the first step and not at the first sample.
     let scheduler = try configuration.validationPrompt.map { _ in
       try model.makeScheduler(named: configuration.scheduler)
@@ -85,75 +89,22 @@ public struct Trainer {
     let data = preparation.data(instance, prior)
     let stepCount = configuration.stepCount(instanceImages: instance.count, classImages: prior?.count ?? 0)
     try configuration.requireStepCount(stepCount)
-    let session = TrainingSession(model, configuration, stepCount: stepCount, batch: data.batch)
+    let session = TrainingSession(
+      model.networks, configuration, stepCount: stepCount, isRecorded: recordsSteps, load: data.load,
+      batch: data.batch.callAsFunction)
     if let checkpoint {
       try checkpoint.restore(model.parts, session.optimizer)
       observer(.resumed(step: session.step, checkpoint: checkpoint.url))
     }
-    let log = try RunLog(in: output, configuration, resumedStep: checkpoint?.state.step)
     let samples = SampleImages(folder: output.appending(path: "samples"), configuration: configuration, seed: seed)
-    return try train(session, state, stepCount, log) { step in
-      if let scheduler, step.isMultiple(of: configuration.validationSteps) {
-        let images = try samples.write(step: step, with: model.pipeline, scheduler: scheduler, stop: stop)
-        if !images.isEmpty { observer(.sampled(images: images)) }
-      }
-    }
-  }
-
-  private func train(
-    _ session: TrainingSession, _ state: RunState, _ stepCount: Int, _ log: RunLog,
-    sample: (_ step: Int) throws -> Void
-  ) throws -> Outcome {
-    var savedStep = session.step
-    do {
-      while session.step < stepCount {
-        let record = try session.advance()
-        try log.append(record)
-        observer(.stepped(record, of: stepCount))
-        let step = session.step
-        var checkpoint: URL?
-        if step.isMultiple(of: configuration.checkpointingSteps) {
-          checkpoint = try save(session, state)
-          savedStep = step
-        }
-        if !stop.isRequested { try sample(step) }
-        if stop.isRequested && step < stepCount {
-          return .stopped(checkpoint: try checkpoint ?? save(session, state))
-        }
-      }
-      observer(.began("Saving the model"))
-      try session.model.save(into: output)
-      return .finished(model: output)
-    } catch {
-      // Weights that are no numbers are not worth keeping.
-      if !(error is TrainingError) && session.step > savedStep { rescue(session, state) }
-      throw error
-    }
-  }
-
-  /// Saves what would be lost by an error, if it can be saved.
-  private func rescue(_ session: TrainingSession, _ state: RunState) {
-    do {
-      _ = try save(session, state)
-    } catch {
-      observer(.warning("the steps since the last checkpoint are lost: \(error)"))
-    }
-  }
-
-  private func save(_ session: TrainingSession, _ state: RunState) throws -> URL {
-    var state = state
-    state.step = session.step
-    let checkpoint = try RunCheckpoint.write(state, session.model.parts, session.optimizer, in: output)
-    observer(.saved(checkpoint: checkpoint.url))
-    if let limit = configuration.checkpointsTotalLimit {
-      do {
-        try CheckpointFolder(output).keep(limit, upTo: state.step)
-      } catch {
-        // The new checkpoint is safe, so an old one in the way is no reason to lose the run.
-        observer(.warning("\(error)"))
-      }
-    }
-    return checkpoint.url
+    let run = TrainingRun(
+      configuration: configuration, model: model, session: session, state: state, stepCount: stepCount,
+      log: try RunLog(in: output, configuration, resumedStep: checkpoint?.state.step),
+      sample: scheduler.map { scheduler in
+        { step in try samples.write(step: step, with: model.pipeline, scheduler: scheduler, stop: stop) }
+      },
+      output: output, stop: stop, observer: observer)
+    return try run()
   }
 }
 

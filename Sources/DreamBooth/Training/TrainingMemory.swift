@@ -1,4 +1,5 @@
-/// How much memory training a model takes, in bytes, found by taking a step that computes nothing.
+/// How much memory training a model takes, in bytes, found by a session that trains for one step on a device that
+/// computes nothing.
 ///
 /// A device's own working memory, such as that of its convolution library, comes on top.
 public struct TrainingMemory: Sendable, Hashable {
@@ -8,7 +9,7 @@ public struct TrainingMemory: Sendable, Hashable {
   public let gradients: Int
   /// AdamW's two moments of each trained weight.
   public let moments: Int
-  /// The most that activations and their gradients take at one time.
+  /// The most that activations and their gradients, and whatever else there is, take at one time.
   public let activations: Int
 
   /// Everything together.
@@ -35,30 +36,37 @@ public struct TrainingMemory: Sendable, Hashable {
     weights = size * [unetParameters, textParameters, autoencoderParameters].reduce(0) { $0 + $1.count }
     gradients = size * trained.reduce(0) { $0 + $1.gradients.count }
     moments = 2 * gradients
-    let optimizer = AdamW(trained, configuration.adamW, maximumGradientNorm: configuration.maxGradNorm)
-    let resident = backend.memory.live
 
-    let prior = configuration.withPriorPreservation ? configuration.trainBatchSize : 0
-    let denoise = DenoisingStep(
-      unet, folder.schedulerConfiguration,
-      PriorPreservationLoss(instanceCount: configuration.trainBatchSize, classCount: prior, weight: 1, on: backend),
-      checkpointing: configuration.gradientCheckpointing, on: backend)
-    let batch = configuration.batchCount
-    let ids = Tensor(
-      empty: [batch, folder.textConfiguration.maximumLength], dtype: .int32, on: backend)
-    let states =
-      trainsText
-      ? textEncoder(ids, checkpointing: configuration.gradientCheckpointing)
-      : withoutRecording { textEncoder(ids) }
+    let batch = TrainingBatch(
+      latents: TrainingMemory.latents(folder, configuration, on: backend),
+      prompts: PromptStates(
+        Array(
+          repeating: [Int32](repeating: 0, count: folder.textConfiguration.maximumLength),
+          count: configuration.batchCount),
+        textEncoder, isTrained: trainsText, checkpointing: configuration.gradientCheckpointing, on: backend),
+      scalingFactor: folder.autoencoderConfiguration.scalingFactor, offsetNoise: configuration.offsetNoise, seed: 0,
+      on: backend)
+    // The batches of a step are alike from the second on.
+    var shortened = configuration
+    shortened.gradientAccumulationSteps = min(2, configuration.gradientAccumulationSteps)
+    let session = TrainingSession(
+      TrainingSession.Networks(unet: unet, scheduler: folder.schedulerConfiguration, trained: trained),
+      shortened, stepCount: 1, load: { _ in }, batch: batch.callAsFunction)
+    // What is not trained stays in memory all the same.
+    withExtendedLifetime((textParameters, autoencoderParameters)) { session.advance() }
+    activations = backend.memory.peak - weights - gradients - moments
+  }
+
+  /// The places of a batch's latents, with nothing in them.
+  private static func latents(
+    _ folder: ModelFolder, _ configuration: TrainingConfiguration, on backend: any Backend
+  ) -> [BatchLatents] {
     let side = configuration.resolution / folder.autoencoderConfiguration.downFactor
-    let latents = Tensor(
-      empty: [batch, side, side, folder.autoencoderConfiguration.latentChannels], on: backend)
-    let result = denoise(
-      DenoisingStep.Batch(
-        latents: latents, noise: latents, timesteps: Tensor(empty: [batch], dtype: .int32, on: backend),
-        encoderHiddenStates: states))
-    result.loss.total.backward()
-    optimizer.step(learningRate: configuration.learningRate)
-    activations = backend.memory.peak - resident
+    let shape: Shape = [
+      configuration.trainBatchSize, side, side, folder.autoencoderConfiguration.latentChannels,
+    ]
+    return (0..<configuration.batchCount / configuration.trainBatchSize).map { _ in
+      .encoded(mean: Tensor(empty: shape, on: backend), deviation: Tensor(empty: shape, on: backend))
+    }
   }
 }

@@ -13,10 +13,13 @@ public struct TrainingModel {
 
   /// Reads a model.
   ///
-  /// - Parameter computeType: the floating-point type that the networks compute in.
+  /// - Parameters:
+  ///   - computeType: the floating-point type that the networks compute in.
+  ///   - recordsSteps: whether the device records the work of a step and replays it.
   /// - Throws: what is wrong with the folder.
   public init(
-    _ folder: ModelFolder, trainTextEncoder: Bool, computeType: DType = .float32, on backend: any Backend
+    _ folder: ModelFolder, trainTextEncoder: Bool, computeType: DType = .float32, on backend: any Backend,
+    recordsSteps: Bool = true
   ) throws {
     self.folder = folder
     trainsTextEncoder = trainTextEncoder
@@ -26,7 +29,8 @@ public struct TrainingModel {
     }
     pipeline = TextToImage(
       tokenizer: try folder.loadTokenizer(), textEncoder: textEncoder, unet: unet,
-      autoencoder: try folder.loadAutoencoder(on: backend, computeType: computeType).model, on: backend)
+      autoencoder: try folder.loadAutoencoder(on: backend, computeType: computeType).model, on: backend,
+      recordsSteps: recordsSteps)
     var parts = [TrainedPart(.unet, unetParameters)]
     if trainTextEncoder { parts.append(TrainedPart(.textEncoder, textParameters)) }
     self.parts = parts
@@ -34,6 +38,12 @@ public struct TrainingModel {
 
   /// The device.
   public var backend: any Backend { pipeline.backend }
+
+  /// What is trained.
+  var networks: TrainingSession.Networks {
+    TrainingSession.Networks(
+      unet: pipeline.unet, scheduler: folder.schedulerConfiguration, trained: parts.map(\.parameters))
+  }
 
   /// The bytes of the finished model, all numbers being stored as Float32, and some room for headers and vocabulary.
   ///

@@ -45,16 +45,18 @@ struct TrainingPreparation {
     func part(_ pictures: TrainingPictures, _ purpose: TrainingStream) -> TrainingData.Part {
       let task = "Encoding pictures"
       observer(.began(task))
-      let latents = LatentSource(pictures, model.pipeline.autoencoder, on: model.backend) { done, total in
+      let latents = LatentSource(
+        pictures, model.pipeline.autoencoder, batchSize: size, on: model.backend
+      ) { done, total in
         observer(.progressed(task, done: done, of: total))
       }
       return TrainingData.Part(
         latents, BatchOrder(imageCount: pictures.count, batchSize: size, seed: seed, purpose))
     }
     return TrainingData(
-      instance: part(instance, .instanceOrder), prior: prior.map { part($0, .classOrder) },
+      [part(instance, .instanceOrder)] + (prior.map { [part($0, .classOrder)] } ?? []),
       prompts: PromptStates(
-        prompts, model.pipeline.tokenizer, model.pipeline.textEncoder, isTrained: model.trainsTextEncoder,
+        prompts.map(model.pipeline.tokenizer.encode), model.pipeline.textEncoder, isTrained: model.trainsTextEncoder,
         checkpointing: configuration.gradientCheckpointing, on: model.backend),
       scalingFactor: model.pipeline.autoencoder.configuration.scalingFactor, timestepCount: model.timestepCount,
       offsetNoise: configuration.offsetNoise, seed: seed, on: model.backend)
