@@ -92,6 +92,7 @@ extension OperationCatalogue {
       ConvolutionExtents([1, 7, 9, 3], out: 4, 3, 3, stride: 2, padding: .all(1)),
       ConvolutionExtents([2, 8, 6, 5], out: 3, 3, 3, stride: 2, padding: belowAndRight),
       ConvolutionExtents([1, 7, 9, 5], out: 3, 3, 3, stride: 2, padding: belowAndRight),
+      ConvolutionExtents([1, 6, 8, 3], out: 2, 3, 3, stride: 2, padding: belowAndRight),
       ConvolutionExtents([1, 5, 6, 3], out: 2, 3, 3, padding: uneven),
       ConvolutionExtents([1, 7, 7, 3], out: 2, 1, 1, stride: 2),
       ConvolutionExtents([1, 9, 8, 3], out: 5, 2, 2, stride: 2),

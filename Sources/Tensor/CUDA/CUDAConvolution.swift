@@ -2,6 +2,9 @@ extension CUDABackend {
   /// Cross-correlation, as PyTorch's conv2d, plus `bias` [out channels].
   public func convolution(_ x: Tensor, _ weight: Tensor, bias: Tensor?, _ spec: Convolution2D, into out: Tensor) {
     guard out.count > 0 else { return }
+    if let borders = Borders(x.shape, spec) {
+      return convolution(add(borders, to: x), weight, bias: bias, borders.inner, into: out)
+    }
     guard spec.isPixelwise(weight.shape) else { return run(.forward(x, weight, bias: bias, spec, into: out)) }
     let (inputs, outputs) = (x.shape[3], out.shape[3])
     let product = MatrixProduct(m: out.count / outputs, n: outputs, k: inputs, transposeB: true)
@@ -13,6 +16,12 @@ extension CUDABackend {
     _ gradient: Tensor, _ weight: Tensor, _ spec: Convolution2D, into dx: Destination
   ) {
     guard dx.tensor.count > 0 else { return }
+    if let borders = Borders(dx.tensor.shape, spec) {
+      let whole = gradient.emptyLike(borders.shape)
+      convolutionBackwardInput(gradient, weight, borders.inner, into: .overwrite(whole))
+      for copy in borders.copies { copyBlocks(whole, copy.reversed, into: dx) }
+      return
+    }
     guard spec.isPixelwise(weight.shape) else { return run(.backwardInput(gradient, weight, spec, into: dx)) }
     let (inputs, outputs) = (dx.tensor.shape[3], gradient.shape[3])
     let product = MatrixProduct(m: gradient.count / outputs, n: inputs, k: outputs)
@@ -29,6 +38,9 @@ extension CUDABackend {
       if dw.write == .overwrite { fill(0, into: dw.tensor) }
       return
     }
+    if let borders = Borders(x.shape, spec) {
+      return convolutionBackwardWeight(add(borders, to: x), gradient, borders.inner, into: dw)
+    }
     guard dw.tensor.dtype == x.dtype else {
       // cuDNN writes these derivatives in the type of the activations only.
       let rounded = x.emptyLike(dw.tensor.shape)
@@ -39,6 +51,14 @@ extension CUDABackend {
     let (inputs, outputs) = (x.shape[3], gradient.shape[3])
     let product = MatrixProduct(m: outputs, n: inputs, k: gradient.count / outputs, transposeA: true)
     matrixProduct(gradient, x, product, bias: nil, into: dw)
+  }
+
+  /// The pictures with zeros around them.
+  private func add(_ borders: Borders, to x: Tensor) -> Tensor {
+    let whole = x.emptyLike(borders.shape)
+    fill(0, into: whole)
+    for copy in borders.copies { copyBlocks(x, copy, into: .overwrite(whole)) }
+    return whole
   }
 
   private func run(_ call: ConvolutionCall) {
@@ -63,6 +83,34 @@ extension Convolution2D {
   /// Whether every window is one pixel, so that the convolution is a matrix product of [pixels, in].
   fileprivate func isPixelwise(_ weight: Shape) -> Bool {
     weight[1] == 1 && weight[2] == 1 && self == Convolution2D()
+  }
+}
+
+/// Zeros that are wider on one side of the pictures than on the other.
+///
+/// cuDNN takes them but has engines that compute wrong derivatives with them (9.14, by the weights, with stride 2), so
+/// they are written out.
+private struct Borders {
+  /// The extents with the zeros.
+  let shape: Shape
+  /// The convolution of what has the zeros in it.
+  let inner: Convolution2D
+  /// How each picture is put between its zeros.
+  let copies: [BlockCopy]
+
+  /// The zeros around pictures of an input shape; `nil` where opposite sides are alike.
+  init?(_ x: Shape, _ spec: Convolution2D) {
+    let padding = spec.padding
+    guard padding.top != padding.bottom || padding.left != padding.right else { return nil }
+    let (height, row) = (x[1] + padding.top + padding.bottom, x[2] * x[3])
+    let wholeRow = (x[2] + padding.left + padding.right) * x[3]
+    shape = [x[0], height, x[2] + padding.left + padding.right, x[3]]
+    inner = Convolution2D(stride: spec.stride)
+    copies = (0..<x[0]).map { picture in
+      BlockCopy(
+        outer: x[1], count: row, source: (picture * x[1] * row, row),
+        target: ((picture * height + padding.top) * wholeRow + padding.left * x[3], wholeRow))
+    }
   }
 }
 
