@@ -37,7 +37,7 @@ let package = Package(
     .executableTarget(
       name: "dbtool",
       dependencies: [
-        "DreamBooth", "Yams",
+        "DreamBooth", "OperationCatalogue", "Yams",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: safe),

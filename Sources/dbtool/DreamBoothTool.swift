@@ -15,7 +15,7 @@ struct DreamBoothTool: ParsableCommand {
     version: DreamBoothVersion.current,
     subcommands: [
       TrainCommand.self, GenerateCommand.self, ClassImagesCommand.self, InspectCommand.self, TokenizeCommand.self,
-      TraceCommand.self, InitCommand.self, DemoCommand.self, DevicesCommand.self,
+      TraceCommand.self, InitCommand.self, DemoCommand.self, BenchCommand.self, PlanCommand.self, DevicesCommand.self,
     ])
 
   /// Runs the command that the arguments name. Every error is one line and a non-zero exit status.

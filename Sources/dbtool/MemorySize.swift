@@ -1,7 +1,8 @@
 import ArgumentParser
+import Foundation
 
 /// An amount of memory in bytes.
-struct MemorySize: ExpressibleByArgument, Hashable {
+struct MemorySize: ExpressibleByArgument, Hashable, CustomStringConvertible {
   /// The bytes.
   let byteCount: Int
 
@@ -17,5 +18,16 @@ struct MemorySize: ExpressibleByArgument, Hashable {
       return
     }
     return nil
+  }
+
+  /// A number of bytes.
+  init(byteCount: Int) {
+    self.byteCount = byteCount
+  }
+
+  /// The size in gigabytes of 10⁹ bytes each, or in megabytes of 10⁶ if it is small.
+  var description: String {
+    let isLarge = byteCount >= 100_000_000
+    return String(format: "%.2f ", Double(byteCount) / (isLarge ? 1e9 : 1e6)) + (isLarge ? "GB" : "MB")
   }
 }

@@ -23,6 +23,15 @@ struct PrecisionOption: ParsableArguments {
 enum Precision: String, CaseIterable, ExpressibleByArgument {
   case fp32, fp16, bf16
 
+  /// The type in training, where weights and moments are Float32 in any case.
+  var mixedPrecision: MixedPrecision {
+    switch self {
+    case .fp32: .no
+    case .fp16: .fp16
+    case .bf16: .bf16
+    }
+  }
+
   private var dtype: DType {
     switch self {
     case .fp32: .float32

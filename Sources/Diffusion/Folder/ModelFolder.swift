@@ -16,6 +16,15 @@ public struct ModelFolder: Sendable {
   public let schedulerConfiguration: SchedulerConfig
   /// The JSON files as they were read, by their paths inside the folder.
   let documents: [String: Data]
+  /// Where weights and vocabulary come from.
+  private let contents: Contents
+
+  enum Contents: Sendable {
+    /// The folder's files.
+    case files
+    /// Random numbers of a seed, and a tokenizer that is at hand.
+    case untrained(seed: UInt64, tokenizer: CLIPTokenizer)
+  }
 
   /// The file without which a folder is no model.
   public static let indexFile = "model_index.json"
@@ -35,13 +44,14 @@ public struct ModelFolder: Sendable {
   }
 
   /// A folder whose JSON files are at hand.
-  init(_ url: URL, documents: [String: Data]) throws {
+  init(_ url: URL, documents: [String: Data], contents: Contents = .files) throws {
     func document(_ file: String) throws -> (json: Data, file: String) {
       let path = url.appending(path: file).path(percentEncoded: false)
       guard let json = documents[file] else { throw ModelFolderError.missingFile(file: path) }
       return (json, path)
     }
     self.url = url
+    self.contents = contents
     let index = try document(Self.indexFile)
     self.documents = documents.merging(
       [Self.indexFile: try ModelIndex(index.json, file: index.file).json()], uniquingKeysWith: { $1 })
@@ -103,7 +113,7 @@ extension ModelFolder {
     on backend: any Backend, computeType: DType = .float32, trainable: @escaping (String) -> Bool = { _ in false }
   ) throws -> (model: UNet2DConditionModel, parameters: ParameterStore) {
     try ParameterStore.build(
-      on: backend, trainable: trainable, computeType: computeType, from: StoredWeights(.unet, in: url), makeUNet)
+      on: backend, trainable: trainable, computeType: computeType, from: weights(of: .unet), makeUNet)
   }
 
   /// Reads the text encoder.
@@ -116,7 +126,7 @@ extension ModelFolder {
     on backend: any Backend, computeType: DType = .float32, trainable: @escaping (String) -> Bool = { _ in false }
   ) throws -> (model: TextEncoder, parameters: ParameterStore) {
     try ParameterStore.build(
-      on: backend, trainable: trainable, computeType: computeType, from: StoredWeights(.textEncoder, in: url),
+      on: backend, trainable: trainable, computeType: computeType, from: weights(of: .textEncoder),
       makeTextEncoder)
   }
 
@@ -130,14 +140,18 @@ extension ModelFolder {
     on backend: any Backend, computeType: DType = .float32, trainable: @escaping (String) -> Bool = { _ in false }
   ) throws -> (model: AutoencoderKL, parameters: ParameterStore) {
     try ParameterStore.build(
-      on: backend, trainable: trainable, computeType: computeType, from: StoredWeights(.vae, in: url), makeAutoencoder)
+      on: backend, trainable: trainable, computeType: computeType, from: weights(of: .vae), makeAutoencoder)
   }
 
   /// Reads the tokenizer.
   ///
   /// - Throws: `TokenizerError`, or `ModelFolderError` where it does not go with the text encoder.
   public func loadTokenizer() throws -> CLIPTokenizer {
-    let tokenizer = try CLIPTokenizer(contentsOf: url.appending(path: Self.tokenizerFolder))
+    let tokenizer =
+      switch contents {
+      case .files: try CLIPTokenizer(contentsOf: url.appending(path: Self.tokenizerFolder))
+      case .untrained(_, let tokenizer): tokenizer
+      }
     func misfit(_ reason: String) -> ModelFolderError {
       .mismatch(folder: url.path(percentEncoded: false), reason: reason)
     }
@@ -166,6 +180,17 @@ extension ModelFolder {
   /// - Throws: `ModelFolderError` where there are no weights.
   public func storedTypes(of part: ModelPart) throws -> Set<StoredType> {
     try StoredWeights(part, in: url).storedTypes
+  }
+
+  /// Where the numbers of a part come from.
+  private func weights(of part: ModelPart) throws -> any ParameterSource {
+    switch contents {
+    case .files: return try StoredWeights(part, in: url)
+    case .untrained(let seed, _):
+      // A seed of its own for each part, so that no two parameters get the same numbers.
+      let index = ModelPart.allCases.firstIndex(of: part) ?? 0
+      return InitialParameters(seed: seed &+ UInt64(index))
+    }
   }
 
   /// Builds the UNet under a scope.

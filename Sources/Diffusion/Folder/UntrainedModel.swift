@@ -48,4 +48,15 @@ extension StandardModel {
     try ModelFolder(destination, documents: documents).writeUntrained(
       to: destination, tokenizer: .bytes(padding: paddingToken), seed: seed, dtype: dtype, on: backend)
   }
+
+  /// A model of this shape whose weights are random, as PyTorch initialises them, with a tokenizer of bytes; it stands
+  /// in no folder, and its parts are made when they are loaded.
+  ///
+  /// - Parameter seed: equal seeds give equal models.
+  /// - Throws: nothing but what is wrong with this package.
+  public func untrained(seed: UInt64 = 0) throws -> ModelFolder {
+    try ModelFolder(
+      URL(filePath: rawValue, directoryHint: .isDirectory), documents: documents,
+      contents: .untrained(seed: seed, tokenizer: .bytes(padding: paddingToken)))
+  }
 }

@@ -167,3 +167,15 @@ extension TrainingConfiguration {
     }
   }
 }
+
+extension TrainingConfiguration {
+  /// Makes sure that a model's latents can have the size that pictures of the resolution call for.
+  ///
+  /// - Throws: `TrainingOptionError`.
+  public func requireResolution(for folder: ModelFolder) throws(TrainingOptionError) {
+    let factor = folder.autoencoderConfiguration.downFactor
+    guard resolution > 0, resolution.isMultiple(of: factor) else {
+      throw TrainingOptionError(.resolution, "is \(resolution) and must be a multiple of \(factor) for this model")
+    }
+  }
+}

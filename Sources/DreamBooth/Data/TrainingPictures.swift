@@ -43,6 +43,19 @@ struct TrainingPictures: Sendable {
     randomFlip = configuration.randomFlip
   }
 
+  /// Pictures of noise, to measure with.
+  init(noise count: Int, resolution: Int, seed: UInt64) {
+    names = (0..<count).map(String.init)
+    pictures = (0..<count).map { number in
+      let numbers = RandomStream(seed: seed, stream: 0).uniforms(3 * resolution * resolution, draw: UInt32(number))
+      return Image(width: resolution, height: resolution, pixels: numbers.map { UInt8($0 * 256) })
+    }
+    self.resolution = resolution
+    self.seed = seed
+    centerCrop = true
+    randomFlip = false
+  }
+
   /// The number of pictures.
   var count: Int { pictures.count }
 

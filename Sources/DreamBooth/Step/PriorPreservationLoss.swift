@@ -34,6 +34,14 @@ public struct PriorPreservationLoss: Sendable {
     weights = Tensor(instanceWeights + classWeights, [instanceCount + classCount], on: backend)
   }
 
+  /// The loss of the batches of a run.
+  init(_ configuration: TrainingConfiguration, on backend: any Backend) {
+    self.init(
+      instanceCount: configuration.trainBatchSize,
+      classCount: configuration.withPriorPreservation ? configuration.trainBatchSize : 0,
+      weight: configuration.priorLossWeight, on: backend)
+  }
+
   /// The loss of one batch.
   ///
   /// - Parameters:

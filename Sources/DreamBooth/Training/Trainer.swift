@@ -59,7 +59,7 @@ public struct Trainer {
 
     observer(.began("Reading the model"))
     let folder = try ModelFolder(URL(filePath: configuration.pretrainedModelNameOrPath, directoryHint: .isDirectory))
-    try requireResolution(folder)
+    try configuration.requireResolution(for: folder)
     if let available = TrainingMemory.available(on: backend) {
       try TrainingMemory.requireFit(folder, configuration, available: available)
     }
@@ -125,14 +125,6 @@ extension Trainer {
       : try RunCheckpoint(URL(filePath: choice, directoryHint: .isDirectory))
     try checkpoint.requireConfiguration(configuration)
     return checkpoint
-  }
-
-  private func requireResolution(_ folder: ModelFolder) throws(TrainingOptionError) {
-    let factor = folder.autoencoderConfiguration.downFactor
-    guard configuration.resolution.isMultiple(of: factor) else {
-      throw TrainingOptionError(
-        .resolution, "is \(configuration.resolution) and must be a multiple of \(factor) for this model")
-    }
   }
 
   private func makeOutputFolder() throws(FileError) {

@@ -21,19 +21,6 @@ public struct TrainingMemoryError: Error, Hashable, Sendable, CustomStringConver
 }
 
 extension TrainingMemory {
-  /// What saves memory, the changes that cost least first.
-  private static func savings(
-    _ configuration: TrainingConfiguration
-  ) -> [(flag: String, change: (inout TrainingConfiguration) -> Void)] {
-    let side = configuration.resolution / 2 / 64 * 64
-    return [
-      configuration.gradientCheckpointing ? nil : ("--gradient_checkpointing", { $0.gradientCheckpointing = true }),
-      configuration.trainBatchSize == 1 ? nil : ("--train_batch_size 1", { $0.trainBatchSize = 1 }),
-      side == 0 ? nil : ("--resolution \(side)", { $0.resolution = side }),
-      configuration.trainTextEncoder ? ("--no_train_text_encoder", { $0.trainTextEncoder = false }) : nil,
-    ].compactMap { $0 }
-  }
-
   /// Makes sure that a run fits into memory, instead of being killed by the system in the middle of it.
   ///
   /// - Parameter available: the bytes that the run may take.
@@ -41,16 +28,10 @@ extension TrainingMemory {
   static func requireFit(_ folder: ModelFolder, _ configuration: TrainingConfiguration, available: Int) throws {
     let needed = try TrainingMemory(folder, configuration).total
     guard needed > available else { return }
-    var configuration = configuration
-    var flags: [String] = []
-    for (flag, change) in savings(configuration) {
-      change(&configuration)
-      flags.append(flag)
-      if try TrainingMemory(folder, configuration).total <= available {
-        throw TrainingMemoryError(needed: needed, available: available, remedy: flags)
-      }
+    let remedy = try TrainingMemory.savings(configuration).first { saving in
+      try TrainingMemory(folder, saving.configuration).total <= available
     }
-    throw TrainingMemoryError(needed: needed, available: available, remedy: [])
+    throw TrainingMemoryError(needed: needed, available: available, remedy: remedy?.flags ?? [])
   }
 
   /// The bytes that new tensors on a device may take: what the system could give without swapping, and what the

@@ -1,0 +1,32 @@
+extension TrainingMemory {
+  /// A way to train that takes less memory.
+  public struct Saving: Sendable {
+    /// The flags that ask for it.
+    public let flags: [String]
+    /// The options with it.
+    public let configuration: TrainingConfiguration
+  }
+
+  /// What saves memory: the changes that cost least first, each together with all before it.
+  public static func savings(_ configuration: TrainingConfiguration) -> [Saving] {
+    var savings: [Saving] = []
+    for (flag, change) in changes(configuration) {
+      var changed = savings.last?.configuration ?? configuration
+      change(&changed)
+      savings.append(Saving(flags: (savings.last?.flags ?? []) + [flag], configuration: changed))
+    }
+    return savings
+  }
+
+  private static func changes(
+    _ configuration: TrainingConfiguration
+  ) -> [(flag: String, change: (inout TrainingConfiguration) -> Void)] {
+    let side = configuration.resolution / 2 / 64 * 64
+    return [
+      configuration.gradientCheckpointing ? nil : ("--gradient_checkpointing", { $0.gradientCheckpointing = true }),
+      configuration.trainBatchSize == 1 ? nil : ("--train_batch_size 1", { $0.trainBatchSize = 1 }),
+      side == 0 ? nil : ("--resolution \(side)", { $0.resolution = side }),
+      configuration.trainTextEncoder ? ("--no_train_text_encoder", { $0.trainTextEncoder = false }) : nil,
+    ].compactMap { $0 }
+  }
+}

@@ -1,0 +1,83 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `plan`: the forecast of a run's memory.
+@Suite struct PlanCommandTests {
+  private let place: Workplace
+
+  init() throws {
+    place = try Workplace()
+  }
+
+  private struct Plan: Decodable {
+    struct Alternative: Decodable {
+      var flags: [String]
+      var total: Int
+      var fits: Bool?
+    }
+
+    var weights, gradients, moments, activations, total: Int
+    var memoryLimit: Int?
+    var fits: Bool?
+    var alternatives: [Alternative]
+  }
+
+  private func plan(_ arguments: [String]) throws -> Plan {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try decoder.decode(Plan.self, from: Data(place.succeed(["plan", "--json"] + arguments).output.utf8))
+  }
+
+  @Test func thePartsAddUp() throws {
+    let plan = try plan(["--model", "model", "--resolution", "128"])
+    #expect(plan.total == plan.weights + plan.gradients + plan.moments + plan.activations)
+    #expect(plan.fits == nil && plan.memoryLimit == nil)
+    #expect(
+      plan.alternatives.map(\.flags) == [
+        ["--gradient_checkpointing"], ["--gradient_checkpointing", "--resolution 64"],
+      ])
+    #expect(plan.alternatives.map(\.total) == plan.alternatives.map(\.total).sorted(by: >))
+    #expect(plan.alternatives[0].total < plan.total)
+  }
+
+  @Test func optionsCount() throws {
+    let plain = try plan(["--model", "model", "--resolution", "16"])
+    let prior = try plan(["--model", "model", "--resolution", "16", "--with-prior-preservation"])
+    let text = try plan(["--model", "model", "--resolution", "16", "--train-text-encoder"])
+    #expect(prior.activations > plain.activations && prior.weights == plain.weights)
+    #expect(text.gradients > plain.gradients)
+    #expect(text.alternatives.last?.flags.contains("--no_train_text_encoder") == true)
+  }
+
+  /// No file is needed for the published shapes.
+  @Test func aPublishedShapeIsPlannedWithoutItsFiles() throws {
+    let plan = try plan(["--like", "sd15", "--memory-limit", "24GB"])
+    #expect(plan.weights == 4 * (859_520_964 + 123_060_480 + 83_653_863))
+    #expect(plan.moments == 2 * plan.gradients)
+    #expect(plan.memoryLimit == 24_000_000_000)
+    #expect(plan.fits == true)
+  }
+
+  @Test func aLimitIsJudged() throws {
+    func text(_ limit: String) throws -> String {
+      try place.succeed(["plan", "--model", "model", "--resolution", "128", "--memory-limit", limit]).output
+    }
+    #expect(try text("10GiB").contains("It fits into 10.74 GB."))
+    #expect(try text("1MB").contains("does not fit into 1.00 MB, whatever the options"))
+    let whole = try plan(["--model", "model", "--resolution", "128"])
+    let limit = "\(Double(whole.total - 1) / 1e6)MB"
+    #expect(try text(limit).contains("but does with --gradient_checkpointing."))
+    #expect(try plan(["--model", "model", "--resolution", "128", "--memory-limit", limit]).fits == false)
+  }
+
+  @Test(arguments: [
+    ([], ["--model", "--like"]), (["--model", "nowhere"], ["nowhere"]),
+    (["--model", "model", "--memory-limit", "plenty"], ["--memory-limit", "plenty"]),
+    (["--model", "model", "--train-batch-size", "0"], ["--train-batch-size", "0"]),
+    (["--model", "model", "--resolution", "15"], ["resolution", "15"]),
+  ])
+  func badOptionsAreRefused(_ arguments: [String], naming words: [String]) throws {
+    try place.expectRefusal(["plan"] + arguments, naming: words)
+  }
+}
