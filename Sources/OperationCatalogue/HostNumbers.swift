@@ -1,13 +1,12 @@
 import Tensor
 
 extension Tensor {
-  /// A tensor of any type from numbers that the type can hold.
+  /// A tensor of any type from numbers, rounded to what the type can hold.
   public init(numbers: [Double], _ shape: Shape, _ dtype: DType, on backend: any Backend) {
     switch dtype {
     case .float32: self.init(numbers.map { Float($0) }, shape, on: backend)
     case .float16: self.init(numbers.map { Float16($0) }, shape, on: backend)
-    case .bfloat16:
-      self.init(numbers.map { BFloat16(bits: UInt16(Float($0).bitPattern >> 16)) }, shape, on: backend)
+    case .bfloat16: self.init(numbers.map { BFloat16(Float(dtype.rounded($0))) }, shape, on: backend)
     case .int32: self.init(numbers.map { Int32($0) }, shape, on: backend)
     case .uint8: self.init(numbers.map { UInt8($0) }, shape, on: backend)
     }

@@ -86,7 +86,8 @@ public struct Output: Sendable {
   public let mode: Mode
   /// Whether a backend stores the tensor in its own order of convolution weights.
   public let isConvolutionWeight: Bool
-  /// Whether a kernel may round to the type before it adds to what is there: so do cuDNN, and PyTorch everywhere.
+  /// Whether a kernel may round to the type before it adds to what is there: so do cuBLASLt, cuDNN, and PyTorch
+  /// everywhere.
   public let mayRoundBeforeAdding: Bool
 
   /// An output that can be written both ways unless told otherwise.

@@ -67,7 +67,7 @@ extension OperationCatalogue {
     return OperationCase(
       .attentionBackward, "\(extents.description) \(describe(wanted)) \(dtype)",
       operands: extents.operands(dtype) + saved + [Operand(extents.queryShape, dtype)],
-      outputs: select(shapes.map { Output($0, dtype) }, wanted),
+      outputs: select(shapes.map { Output($0, dtype, mayRoundBeforeAdding: true) }, wanted),
       flops: OperationCost.attentionBackward(queries: extents.queryShape, keys: extents.keys),
       run: { backend, operands, outputs in
         let places = spread(outputs, wanted)

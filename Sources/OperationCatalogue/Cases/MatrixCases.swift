@@ -11,11 +11,14 @@ extension OperationCatalogue {
     return OperationCase(
       .matrixProduct, "\(product)\(bias ? " + bias" : "") \(dtype)\(output.map { " into \($0)" } ?? "")",
       operands: [Operand(a, dtype), Operand(b, dtype)] + (bias ? [Operand([n], dtype)] : []),
-      outputs: [Output([m, n], output ?? dtype)], flops: OperationCost.matrixProduct(product),
+      outputs: [Output([m, n], output ?? dtype, mayRoundBeforeAdding: true)],
+      flops: OperationCost.matrixProduct(product),
       run: { backend, operands, outputs in
         backend.matrixProduct(operands[0], operands[1], product, bias: bias ? operands[2] : nil, into: outputs[0])
       },
-      reference: { [Reference.matrixProduct($0[0], $0[1], product, bias: bias ? $0[2] : nil)] })
+      reference: {
+        [Reference.matrixProduct($0[0], $0[1], product, bias: bias ? $0[2] : nil, output ?? dtype)]
+      })
   }
 
   /// Matrix products in one type.

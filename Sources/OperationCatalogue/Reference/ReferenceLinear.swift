@@ -1,8 +1,10 @@
 import Tensor
 
 extension Reference {
-  /// Σ a[i, p] b[p, j] + bias[j].
-  public static func matrixProduct(_ a: Values, _ b: Values, _ product: MatrixProduct, bias: Values?) -> Values {
+  /// Σ a[i, p] b[p, j] + bias[j]; a library may round the sum to the type of the result before it adds the bias.
+  public static func matrixProduct(
+    _ a: Values, _ b: Values, _ product: MatrixProduct, bias: Values?, _ dtype: DType = .float32
+  ) -> Values {
     var out = Values(zeros: [product.m, product.n])
     for i in 0..<product.m {
       for j in 0..<product.n {
@@ -10,7 +12,10 @@ extension Reference {
         for p in 0..<product.k {
           sum.add((product.transposeA ? a[p, i] : a[i, p]) * (product.transposeB ? b[j, p] : b[p, j]))
         }
-        if let bias { sum.add(bias[j]) }
+        if let bias {
+          let rounding = sum.total.read(as: dtype).error - sum.total.error
+          sum.add(Bounded(bias[j].value, error: bias[j].error + rounding))
+        }
         out[i, j] = sum.total
       }
     }
