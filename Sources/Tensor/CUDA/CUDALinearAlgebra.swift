@@ -11,6 +11,9 @@ extension CUDABackend {
     requireAlignment("matrixProduct", [a, b, bias, out.tensor])
     guard product.m > 0 && product.n > 0 else { return }
     if product.k == 0 { return writeEmptySums(product, bias, into: out) }
+    if let bias, out.write == .accumulate, out.tensor.dtype != .float32 {
+      return addProduct(a, b, product, bias: bias, into: out)
+    }
     let (a, b) = operands(a, b, product)
     multiply(
       m: product.m, n: product.n, k: product.k, a, b, beta: out.write == .accumulate ? 1 : 0, bias: bias,
@@ -38,6 +41,14 @@ extension CUDABackend {
       CUDAMatrices(a, rowStride: product.transposeA ? product.m : product.k, isTransposed: product.transposeA),
       CUDAMatrices(b, rowStride: product.transposeB ? product.k : product.n, isTransposed: product.transposeB)
     )
+  }
+
+  /// A product, a bias and what the output holds. The library would round to a half type after each addition.
+  private func addProduct(_ a: Tensor, _ b: Tensor, _ product: MatrixProduct, bias: Tensor, into out: Destination) {
+    let sum = out.tensor.emptyLike(dtype: .float32)
+    writeEmptySums(product, bias.cast(to: .float32), into: .overwrite(sum))
+    matrixProduct(a, b, product, bias: nil, into: .accumulate(sum))
+    cast(sum, into: out)
   }
 
   /// Sums without terms: the bias alone, or zeros.
