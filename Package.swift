@@ -51,7 +51,9 @@ let package = Package(
     .testTarget(name: "ImagesTests", dependencies: ["Images", "TestSupport"], swiftSettings: plain),
     .testTarget(
       name: "DreamBoothTests",
-      dependencies: ["DreamBooth", "Images", "TestSupport", .product(name: "Logging", package: "swift-log")],
+      dependencies: [
+        "DreamBooth", "Images", "OperationCatalogue", "TestSupport", .product(name: "Logging", package: "swift-log"),
+      ],
       swiftSettings: plain),
     .testTarget(
       name: "CommandLineTests", dependencies: ["DreamBooth", "TestSupport", "dbtool"], swiftSettings: plain),

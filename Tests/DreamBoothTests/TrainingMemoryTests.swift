@@ -83,4 +83,25 @@ import Testing
     #expect(memory.gradients >= 4 * 859_520_964)
     #expect(memory.total < 24_000_000_000)
   }
+
+  /// A step of Stable Diffusion 1.5, UNet and text encoder, on two pictures of 512 pixels in bfloat16: Float32 weights and
+  /// moments, copies and gradients of two bytes.
+  @Test func aFullSizeStepInHalfPrecisionFits() throws {
+    let folder = try ModelFolder(Fixtures.folder.appending(path: "configs/sd15", directoryHint: .isDirectory))
+    var configuration = fixture.configuration()
+    configuration.resolution = 512
+    configuration.trainBatchSize = 2
+    configuration.trainTextEncoder = true
+    configuration.mixedPrecision = .bf16
+    let memory = try TrainingMemory(folder, configuration)
+    let (trained, frozen) = (859_520_964 + 123_060_480, 83_653_863)
+    #expect(memory.weights == (4 + 2) * trained + 2 * frozen)
+    #expect(memory.gradients >= 2 * trained && memory.gradients < 2 * trained + 1 << 20)
+    #expect(memory.moments == 4 * memory.gradients)
+    #expect(memory.total < 20_000_000_000, "\(memory)")
+    // Further batches add up in Float32.
+    configuration.gradientAccumulationSteps = 4
+    let accumulating = try TrainingMemory(folder, configuration)
+    #expect(accumulating.total >= memory.weights + memory.moments + 3 * memory.gradients)
+  }
 }

@@ -2,7 +2,7 @@
 struct StepResults: Sendable {
   /// The places of the numbers; the losses are sums over the batches of a step.
   enum Entry: Int, CaseIterable {
-    case loss, instanceLoss, priorLoss, gradientNorm
+    case loss, instanceLoss, priorLoss, gradientNorm, lossScale
   }
 
   /// One number for each entry.
@@ -22,6 +22,9 @@ struct StepResults: Sendable {
 
   /// Writes the norm of all gradients.
   func put(gradientNorm: Tensor) { put(gradientNorm, .gradientNorm, isFirst: true) }
+
+  /// Writes what the loss was multiplied by.
+  func put(lossScale: Tensor) { put(lossScale, .lossScale, isFirst: true) }
 
   private func put(_ scalar: Tensor, _ entry: Entry, isFirst: Bool) {
     let place = values.rows(entry.rawValue..<entry.rawValue + 1)

@@ -2,6 +2,25 @@ import Foundation
 
 /// What one optimiser step did, averaged over its batches.
 public struct StepRecord: Sendable, Hashable, Codable {
+  /// What became of a loss that was scaled, as Float16 training needs it.
+  public struct LossScaling: Sendable, Hashable, Codable {
+    /// What the loss was multiplied by.
+    public var scale: Float
+    /// Whether the step changed nothing, because gradients were not finite at that scale; the next one is smaller.
+    public var isSkipped: Bool
+
+    /// A step at the given scale.
+    public init(scale: Float, isSkipped: Bool) {
+      self.scale = scale
+      self.isSkipped = isSkipped
+    }
+
+    enum CodingKeys: String, CodingKey {
+      case scale
+      case isSkipped = "skipped"
+    }
+  }
+
   /// The number of the step; the first is 1.
   public var step: Int
   /// The loss that was minimised.
@@ -12,15 +31,17 @@ public struct StepRecord: Sendable, Hashable, Codable {
   public var priorLoss: Float?
   /// The learning rate of the step.
   public var learningRate: Double
-  /// The norm of all gradients before clipping.
-  public var gradientNorm: Float
+  /// The norm of all gradients before clipping, the scale of the loss taken out; `nil` in a step that was skipped.
+  public var gradientNorm: Float?
+  /// The scale of the loss; `nil` where it is not scaled.
+  public var lossScaling: LossScaling?
   /// How long the step took.
   public var seconds: Double
 
   /// The record of a step.
   public init(
-    step: Int, loss: Float, instanceLoss: Float, priorLoss: Float?, learningRate: Double, gradientNorm: Float,
-    seconds: Double
+    step: Int, loss: Float, instanceLoss: Float, priorLoss: Float?, learningRate: Double, gradientNorm: Float?,
+    lossScaling: LossScaling? = nil, seconds: Double
   ) {
     self.step = step
     self.loss = loss
@@ -28,6 +49,7 @@ public struct StepRecord: Sendable, Hashable, Codable {
     self.priorLoss = priorLoss
     self.learningRate = learningRate
     self.gradientNorm = gradientNorm
+    self.lossScaling = lossScaling
     self.seconds = seconds
   }
 
@@ -37,6 +59,7 @@ public struct StepRecord: Sendable, Hashable, Codable {
     case priorLoss = "loss.prior"
     case learningRate = "learning_rate"
     case gradientNorm = "grad_norm"
+    case lossScaling = "loss_scaling"
   }
 }
 

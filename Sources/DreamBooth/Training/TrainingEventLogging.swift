@@ -28,8 +28,15 @@ extension StepRecord {
     var metadata: Logger.Metadata = [
       CodingKeys.step.rawValue: "\(step)", "of": "\(total)", CodingKeys.loss.rawValue: "\(loss)",
       CodingKeys.instanceLoss.rawValue: "\(instanceLoss)", CodingKeys.learningRate.rawValue: "\(learningRate)",
-      CodingKeys.gradientNorm.rawValue: "\(gradientNorm)", CodingKeys.seconds.rawValue: "\(seconds)",
+      CodingKeys.seconds.rawValue: "\(seconds)",
     ]
+    if let gradientNorm { metadata[CodingKeys.gradientNorm.rawValue] = "\(gradientNorm)" }
+    if let lossScaling {
+      metadata[CodingKeys.lossScaling.rawValue] = [
+        LossScaling.CodingKeys.scale.rawValue: "\(lossScaling.scale)",
+        LossScaling.CodingKeys.isSkipped.rawValue: "\(lossScaling.isSkipped)",
+      ]
+    }
     if let priorLoss { metadata[CodingKeys.priorLoss.rawValue] = "\(priorLoss)" }
     return metadata
   }

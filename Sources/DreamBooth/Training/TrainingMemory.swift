@@ -3,7 +3,7 @@
 ///
 /// A device's own working memory, such as that of its convolution library, comes on top.
 public struct TrainingMemory: Sendable, Hashable {
-  /// The weights of all parts, trained or not.
+  /// The weights of all parts, trained or not; in half types with the copies that are computed with.
   public let weights: Int
   /// The gradients of the trained parts.
   public let gradients: Int
@@ -24,7 +24,8 @@ public struct TrainingMemory: Sendable, Hashable {
     let backend = NullBackend()
     func build<Model>(_ isTrained: Bool, _ make: (Scope) throws -> Model) throws -> (Model, ParameterStore) {
       let built = try ParameterStore.build(
-        on: backend, trainable: { _ in isTrained }, from: UndefinedParameters(), make)
+        on: backend, trainable: { _ in isTrained }, computeType: configuration.mixedPrecision.computeType,
+        from: UndefinedParameters(), make)
       return (built.model, built.parameters)
     }
     let trainsText = configuration.trainTextEncoder
@@ -32,10 +33,9 @@ public struct TrainingMemory: Sendable, Hashable {
     let (textEncoder, textParameters) = try build(trainsText, folder.makeTextEncoder)
     let (_, autoencoderParameters) = try build(false, folder.makeAutoencoder)
     let trained = trainsText ? [unetParameters, textParameters] : [unetParameters]
-    let size = MemoryLayout<Float>.size
-    weights = size * [unetParameters, textParameters, autoencoderParameters].reduce(0) { $0 + $1.count }
-    gradients = size * trained.reduce(0) { $0 + $1.gradients.count }
-    moments = 2 * gradients
+    weights = [unetParameters, textParameters, autoencoderParameters].reduce(0) { $0 + $1.byteCount }
+    gradients = trained.reduce(0) { $0 + $1.gradients.byteCount }
+    moments = 2 * trained.reduce(0) { $0 + $1.values.byteCount }
 
     let batch = TrainingBatch(
       latents: TrainingMemory.latents(folder, configuration, on: backend),

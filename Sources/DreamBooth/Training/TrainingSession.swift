@@ -28,6 +28,7 @@ final class TrainingSession {
   private let rates: LearningRateSchedule
   private let accumulationSteps: Int
   private let hasPrior: Bool
+  private let isLossScaled: Bool
   private let backend: any Backend
   /// Forward and backward pass over the first batch of a step and over each further one.
   private let firstBatch, furtherBatch: RecordedStep
@@ -52,7 +53,10 @@ final class TrainingSession {
     let backend = networks.trained[0].backend
     self.backend = backend
     self.load = load
-    let optimizer = AdamW(networks.trained, configuration.adamW, maximumGradientNorm: configuration.maxGradNorm)
+    let lossScaling = configuration.mixedPrecision.lossScaling
+    isLossScaled = lossScaling != nil
+    let optimizer = AdamW(
+      networks.trained, configuration.adamW, maximumGradientNorm: configuration.maxGradNorm, lossScaling: lossScaling)
     self.optimizer = optimizer
     rates = configuration.learningRateSchedule(stepCount: stepCount)
     let accumulationSteps = configuration.gradientAccumulationSteps
@@ -74,11 +78,14 @@ final class TrainingSession {
     }
     func takeBatch(isFirst: Bool) {
       let loss = denoise(batch()).loss
-      loss.total.backward(seed)
+      loss.total.backward(optimizer.scaled(seed))
       if accumulationSteps > 1 { for store in networks.trained { store.addUpGradients() } }
       results.put(loss, isFirst: isFirst)
     }
-    func update() { results.put(gradientNorm: optimizer.step()) }
+    func update() {
+      results.put(lossScale: optimizer.lossScale)
+      results.put(gradientNorm: optimizer.step())
+    }
     furtherBatch = recorded { takeBatch(isFirst: false) }
     if accumulationSteps == 1 {
       firstBatch = recorded {
@@ -126,12 +133,16 @@ final class TrainingSession {
     let end = ContinuousClock.now
     let start = max(launch.start, lastCompletion ?? launch.start)
     lastCompletion = end
-    func mean(_ entry: StepResults.Entry) -> Float { values[entry.rawValue] / Float(accumulationSteps) }
-    let record = StepRecord(
+    func value(_ entry: StepResults.Entry) -> Float { values[entry.rawValue] }
+    func mean(_ entry: StepResults.Entry) -> Float { value(entry) / Float(accumulationSteps) }
+    let (scale, isFinite) = (value(.lossScale), value(.gradientNorm).isFinite)
+    // Gradients that overflow are what a scale is there to find; at a scale of 1 it has nothing left to give.
+    guard mean(.loss).isFinite, isFinite || isLossScaled && scale > 1 else { throw .diverged(step: launch.step) }
+    return StepRecord(
       step: launch.step, loss: mean(.loss), instanceLoss: mean(.instanceLoss),
       priorLoss: hasPrior ? mean(.priorLoss) : nil, learningRate: launch.learningRate,
-      gradientNorm: values[StepResults.Entry.gradientNorm.rawValue], seconds: (end - start) / .seconds(1))
-    guard record.loss.isFinite, record.gradientNorm.isFinite else { throw .diverged(step: record.step) }
-    return record
+      gradientNorm: isFinite ? value(.gradientNorm) : nil,
+      lossScaling: isLossScaled ? StepRecord.LossScaling(scale: scale, isSkipped: !isFinite) : nil,
+      seconds: (end - start) / .seconds(1))
   }
 }

@@ -26,10 +26,13 @@ final class TrainingReport {
     let losses = record.priorLoss.map { prior in
       String(format: " (instance %.4f, prior %.4f)", record.instanceLoss, prior)
     }
+    let skipped = record.lossScaling.map { scaling in
+      scaling.isSkipped ? String(format: "  skipped, loss scale %g was too large", scaling.scale) : ""
+    }
     let remaining = Double(total - record.step) * record.seconds
     return String(
-      format: "step %d of %d  loss %.4f%@  lr %.2e  %.2f s/step  %@ left", record.step, total, record.loss,
-      losses ?? "", record.learningRate, record.seconds, duration(remaining))
+      format: "step %d of %d  loss %.4f%@  lr %.2e%@  %.2f s/step  %@ left", record.step, total, record.loss,
+      losses ?? "", record.learningRate, skipped ?? "", record.seconds, duration(remaining))
   }
 
   private func duration(_ seconds: Double) -> String {
