@@ -6,12 +6,22 @@ import Testing
 
 /// The networks compute what those of diffusers and transformers compute from the same weights.
 @Suite struct ForwardParityTests {
-  static let models = ["tiny-sd1", "tiny-sd2", "tiny-sd21", "tiny-sample"]
+  /// Every model on every device.
+  struct Case: Sendable, CustomTestStringConvertible {
+    let model: String
+    let computeDevice: Device
 
-  private let device = Device.cpu.backend
+    static let all = Device.allCases.flatMap { device in
+      ["tiny-sd1", "tiny-sd2", "tiny-sd21", "tiny-sample"].map { Case(model: $0, computeDevice: device) }
+    }
 
-  @Test(arguments: models)
-  func textStates(_ model: String) throws {
+    var device: any Backend { computeDevice.backend }
+    var testDescription: String { "\(model) on \(computeDevice)" }
+  }
+
+  @Test(arguments: Case.all)
+  func textStates(_ parity: Case) throws {
+    let (model, device) = (parity.model, parity.device)
     let golden = try Fixtures.golden("forward-\(model)")
     let (encoder, _) = try ModelFolder(Fixtures.model(model)).loadTextEncoder(on: device)
     let ids = try golden.indices("text.input_ids", on: device)
@@ -25,8 +35,9 @@ import Testing
     #expect(error <= Tolerance.forward)
   }
 
-  @Test(arguments: models)
-  func timeEmbeddings(_ model: String) throws {
+  @Test(arguments: Case.all)
+  func timeEmbeddings(_ parity: Case) throws {
+    let (model, device) = (parity.model, parity.device)
     let golden = try Fixtures.golden("forward-\(model)")
     let configuration = try ModelFolder(Fixtures.model(model)).unetConfiguration
     let weights = try SafetensorsFile(Fixtures.model(model).appending(path: "unet/diffusion_pytorch_model.safetensors"))
@@ -44,8 +55,9 @@ import Testing
     #expect(error <= Tolerance.forward)
   }
 
-  @Test(arguments: models, ["square", "wide", "odd"])
-  func predictions(_ model: String, _ size: String) throws {
+  @Test(arguments: Case.all, ["square", "wide", "odd"])
+  func predictions(_ parity: Case, _ size: String) throws {
+    let (model, device) = (parity.model, parity.device)
     let golden = try Fixtures.golden("forward-\(model)")
     let (unet, _) = try ModelFolder(Fixtures.model(model)).loadUNet(on: device)
     let prediction = unet(
@@ -56,8 +68,9 @@ import Testing
     #expect(error <= Tolerance.forward)
   }
 
-  @Test(arguments: models)
-  func latentsAndPictures(_ model: String) throws {
+  @Test(arguments: Case.all)
+  func latentsAndPictures(_ parity: Case) throws {
+    let (model, device) = (parity.model, parity.device)
     let golden = try Fixtures.golden("forward-\(model)")
     let (autoencoder, _) = try ModelFolder(Fixtures.model(model)).loadAutoencoder(on: device)
     let latents = autoencoder.encode(try golden.tensor("vae.pixel_values", on: device).channelsLast())

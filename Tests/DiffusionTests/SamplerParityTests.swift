@@ -27,15 +27,16 @@ import Testing
     let width: Int
   }
 
-  private let device = Device.cpu.backend
-
   private func scheduler(_ name: String, _ folder: ModelFolder) throws -> any Scheduler {
     let sampler = try #require(SamplerName(rawValue: name))
     return try folder.schedulerConfiguration.makeScheduler(named: sampler)
   }
 
-  @Test(arguments: ["tiny-sd1", "tiny-sd21"], ["ddim", "pndm"])
-  func everyStepFromAGivenStart(_ model: String, _ sampler: String) throws {
+  @Test(
+    arguments: Device.allCases,
+    [("tiny-sd1", "ddim"), ("tiny-sd1", "pndm"), ("tiny-sd21", "ddim"), ("tiny-sd21", "pndm")])
+  func everyStepFromAGivenStart(_ computeDevice: Device, _ names: (model: String, sampler: String)) throws {
+    let (device, model, sampler) = (computeDevice.backend, names.model, names.sampler)
     let golden = try Fixtures.golden("sampling-\(model)-\(sampler)")
     let walk = try Fixtures.golden("sampling-\(model)-\(sampler)", as: Walk.self)
     let folder = try ModelFolder(Fixtures.model(model))
@@ -70,8 +71,9 @@ import Testing
     #expect(largestDifference(pictures.images().flatMap(\.pixels), bytes) <= Tolerance.pixelLevels)
   }
 
-  @Test(arguments: ["tiny-sd1-42", "toy-world-42"])
-  func pictureOfASeed(_ name: String) throws {
+  @Test(arguments: Device.allCases, ["tiny-sd1-42", "toy-world-42"])
+  func pictureOfASeed(_ computeDevice: Device, _ name: String) throws {
+    let device = computeDevice.backend
     let golden = try Fixtures.golden("pictures/\(name)")
     let picture = try Fixtures.golden("pictures/\(name)", as: Picture.self)
     let isBaseModel = picture.model == Fixtures.baseModel.lastPathComponent

@@ -47,15 +47,17 @@ struct TrainStepCase: Decodable {
   }
 
   /// Takes the step here and opens what comes out.
-  func trace(in folder: TemporaryFolder, checkpointing: Bool = false) throws -> SafetensorsFile {
+  func trace(in folder: TemporaryFolder, on device: Device = .cpu, checkpointing: Bool = false) throws
+    -> SafetensorsFile
+  {
     var options = Trace.Options()
     options.trainTextEncoder = trainTextEncoder
     options.priorLossWeight = priorLossWeight
     options.gradientCheckpointing = checkpointing
     options.learningRate = learningRate
     options.steps = steps
-    let output = folder.url.appending(path: "\(name)-\(checkpointing).safetensors")
-    try Trace(ModelFolder(Fixtures.model(model)), options, on: Device.cpu.backend).run(
+    let output = folder.url.appending(path: "\(name)-\(device)-\(checkpointing).safetensors")
+    try Trace(ModelFolder(Fixtures.model(model)), options, on: device.backend).run(
       input: Fixtures.folder.appending(path: "goldens/train-step/\(name).inputs.safetensors"), output: output)
     return try SafetensorsFile(output)
   }

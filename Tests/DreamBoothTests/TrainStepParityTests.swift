@@ -11,11 +11,11 @@ import Testing
 
   init() throws { folder = try TemporaryFolder() }
 
-  @Test(arguments: TrainStepCase.names)
-  func stepIsThatOfPyTorch(_ name: String) throws {
+  @Test(arguments: Device.allCases, TrainStepCase.names)
+  func stepIsThatOfPyTorch(_ device: Device, _ name: String) throws {
     let step = try TrainStepCase(name)
     let golden = try Fixtures.golden("train-step/\(name).outputs")
-    let found = try step.trace(in: folder)
+    let found = try step.trace(in: folder, on: device)
 
     // Parameters after the last step are kept for some cases only.
     let kinds = Dictionary(grouping: golden.names) { $0.split(separator: ".").first.map(String.init) ?? "" }
@@ -38,10 +38,11 @@ import Testing
     #expect(parameterErrors == [:])
   }
 
-  @Test(arguments: TrainStepCase.names)
-  func checkpointingChangesNoBit(_ name: String) throws {
+  @Test(arguments: Device.allCases, TrainStepCase.names)
+  func checkpointingChangesNoBit(_ device: Device, _ name: String) throws {
     let step = try TrainStepCase(name)
-    let (plain, checkpointed) = (try step.trace(in: folder), try step.trace(in: folder, checkpointing: true))
+    let plain = try step.trace(in: folder, on: device)
+    let checkpointed = try step.trace(in: folder, on: device, checkpointing: true)
     #expect(plain.names == checkpointed.names)
     let differing = try plain.names.filter { try plain.floats($0) != checkpointed.floats($0) }
     #expect(differing == [])
