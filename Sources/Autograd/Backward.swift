@@ -61,23 +61,29 @@ extension Node {
     for (node, gradient) in fresh { node.add(gradient) }
   }
 
-  /// The gradient so far, if it may be written in place.
+  /// The gradient so far, if there is one, where it may be written in place: a tensor that others share is copied first.
+  ///
+  /// Whether it is shared depends on how the sweep is cut into pieces, for instance by `checkpoint`. What the kernels
+  /// are asked to do must not, since a device may round a sum differently when it adds to what is there.
   private func gradientForAccumulation() -> Tensor? {
-    gradient?.isUniquelyReferenced() == true ? gradient : nil
+    if gradient?.isUniquelyReferenced() == true { return gradient }
+    guard let shared = gradient else { return nil }
+    let own = shared.emptyLike()
+    backend.cast(shared, into: .overwrite(own))
+    gradient = own
+    return own
   }
 
   /// Adds an existing tensor to the gradient, passing it on without a copy where it is the first to arrive.
   func add(_ incoming: Tensor) {
     let incoming = incoming.reshaped(shape)
     if let place { return backend.cast(incoming, into: place.next()) }
-    guard gradient != nil else {
-      gradient = incoming
-      return
-    }
-    if let existing = gradientForAccumulation() {
-      backend.cast(incoming, into: .accumulate(existing))
-    } else if let existing = gradient {
-      gradient = existing + incoming
+    // Asked before anything here holds the gradient too.
+    let isOwn = gradient?.isUniquelyReferenced() == true
+    switch gradient {
+    case nil: gradient = incoming
+    case let existing? where isOwn: backend.cast(incoming, into: .accumulate(existing))
+    case let shared?: gradient = shared + incoming
     }
   }
 }

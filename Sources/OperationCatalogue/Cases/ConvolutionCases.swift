@@ -44,7 +44,7 @@ extension OperationCatalogue {
         backend.convolution(
           operands[0], operands[1], bias: bias ? operands[2] : nil, extents.spec, into: outputs[0].tensor)
       },
-      reference: { [Reference.convolution($0[0], $0[1], bias: bias ? $0[2] : nil, extents.spec)] })
+      reference: { [Reference.convolution($0[0], $0[1], bias: bias ? $0[2] : nil, extents.spec, dtype)] })
   }
 
   /// The derivative of a convolution by its input.

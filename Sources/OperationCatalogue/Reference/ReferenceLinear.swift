@@ -12,10 +12,7 @@ extension Reference {
         for p in 0..<product.k {
           sum.add((product.transposeA ? a[p, i] : a[i, p]) * (product.transposeB ? b[j, p] : b[p, j]))
         }
-        if let bias {
-          let rounding = sum.total.read(as: dtype).error - sum.total.error
-          sum.add(Bounded(bias[j].value, error: bias[j].error + rounding))
-        }
+        if let bias { sum.add(bias[j], afterRoundingTo: dtype) }
         out[i, j] = sum.total
       }
     }
@@ -55,7 +52,9 @@ extension Reference {
   }
 
   /// Cross-correlation of [batch, height, width, in] with [out, in, height, width].
-  public static func convolution(_ x: Values, _ weight: Values, bias: Values?, _ spec: Convolution2D) -> Values {
+  public static func convolution(
+    _ x: Values, _ weight: Values, bias: Values?, _ spec: Convolution2D, _ dtype: DType = .float32
+  ) -> Values {
     let shape = convolutionShape(x.shape, weight: weight.shape, spec)
     var sums = Array(repeating: BoundedSum(), count: shape.count)
     forEachTap(x.shape, shape, kernel: (weight.shape[2], weight.shape[3]), spec) { n, out, pixel, kernel in
@@ -67,7 +66,7 @@ extension Reference {
       }
     }
     if let bias {
-      for flat in 0..<sums.count { sums[flat].add(bias[flat % shape[3]]) }
+      for flat in 0..<sums.count { sums[flat].add(bias[flat % shape[3]], afterRoundingTo: dtype) }
     }
     return Values(shape, sums.map(\.total))
   }
@@ -102,5 +101,13 @@ extension Reference {
       }
     }
     return Values(weight, sums.map(\.total))
+  }
+}
+
+extension BoundedSum {
+  /// Adds a bias to a sum that a library may have rounded to its type before.
+  fileprivate mutating func add(_ bias: Bounded, afterRoundingTo dtype: DType) {
+    let rounding = total.read(as: dtype).error - total.error
+    add(Bounded(bias.value, error: bias.error + rounding))
   }
 }
