@@ -24,9 +24,6 @@ struct CompilerLibrary: Sendable {
   /// - Throws: `CUDALibraryError` where it is missing or too old.
   init() throws(CUDALibraryError) {
     let hint = "It comes with the CUDA toolkit (cuda-nvrtc-13-0) or the Python wheel nvidia-cuda-nvrtc"
-    // The compiler asks the loader for its second half by name, so that half is opened first from wherever it lies.
-    let versions = ["13.3", "13.2", "13.1", "13.0", "12.9", "12.8", "12.6", "12.4"]
-    _ = try? DynamicLibrary(names: versions.map { "libnvrtc-builtins.so.\($0)" }, hint: hint, isGlobal: true)
     let library = try DynamicLibrary(names: ["libnvrtc.so.13", "libnvrtc.so.12"], hint: hint)
     versionOf = try library.symbol("nvrtcVersion")
     errorString = try library.symbol("nvrtcGetErrorString")
@@ -39,6 +36,9 @@ struct CompilerLibrary: Sendable {
     log = try library.symbol("nvrtcGetProgramLog")
     codeSize = try library.symbol("nvrtcGetCUBINSize")
     code = try library.symbol("nvrtcGetCUBIN")
+    // When it first compiles, it asks the loader for its second half by name. That half is opened here, from wherever it
+    // lies.
+    _ = try DynamicLibrary(names: ["libnvrtc-builtins.so.\(version)"], hint: hint, isGlobal: true)
   }
 
   /// The compiler, opened once, or why it cannot be.
