@@ -2,9 +2,9 @@ import Synchronization
 
 /// The matrix products of one GPU: descriptors and chosen algorithms.
 ///
-/// The library's heuristic chooses from the extents alone, so that equal programs choose alike. Only algorithms that
-/// give the same bytes every time and round once are admitted: a sum that is cut along k is put together in Float32, in
-/// a fixed order.
+/// The library's heuristic chooses from the extents, types and alignment alone, so that equal programs choose alike.
+/// Only algorithms that give the same bytes every time are admitted: a sum that is cut along k is put together in
+/// Float32, in a fixed order. In half types the library may round the sum before it adds a bias or what C holds.
 final class CUDAMatrixProducts: Sendable {
   /// A product ready to run. The library reads the descriptors at every call.
   struct Prepared {
