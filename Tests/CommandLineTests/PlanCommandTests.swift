@@ -50,6 +50,18 @@ import Testing
     #expect(text.alternatives.last?.flags.contains("--no_train_text_encoder") == true)
   }
 
+  @Test func aGPUOffersHalfTypes() throws {
+    let options = ["--model", "model", "--resolution", "64", "--device", "cuda"]
+    let plain = try plan(options)
+    let mixed = try plan(options + ["--mixed-precision", "bf16"])
+    #expect(plain.alternatives[0].flags == ["--mixed_precision bf16"])
+    #expect(plain.alternatives[0].total == mixed.total)
+    #expect(mixed.alternatives[0].flags == ["--gradient_checkpointing"])
+    #expect(2 * mixed.gradients == plain.gradients)
+    #expect(mixed.moments == plain.moments)
+    #expect(mixed.activations < plain.activations)
+  }
+
   /// No file is needed for the published shapes.
   @Test func aPublishedShapeIsPlannedWithoutItsFiles() throws {
     let plan = try plan(["--like", "sd15", "--memory-limit", "24GB"])
@@ -76,6 +88,7 @@ import Testing
     (["--model", "model", "--memory-limit", "plenty"], ["--memory-limit", "plenty"]),
     (["--model", "model", "--train-batch-size", "0"], ["--train-batch-size", "0"]),
     (["--model", "model", "--resolution", "15"], ["resolution", "15"]),
+    (["--model", "model", "--mixed-precision", "bf16"], ["--mixed-precision", "bf16", "cuda"]),
   ])
   func badOptionsAreRefused(_ arguments: [String], naming words: [String]) throws {
     try place.expectRefusal(["plan"] + arguments, naming: words)

@@ -48,11 +48,11 @@ import Testing
     configuration.trainBatchSize = 4
     func error(_ available: Int) -> TrainingMemoryError? {
       #expect(throws: TrainingMemoryError.self) {
-        try TrainingMemory.requireFit(folder, configuration, available: available)
+        try TrainingMemory.requireFit(folder, configuration, available: available, computeTypes: [.float32])
       }
     }
     let whole = try TrainingMemory(folder, configuration).total
-    try TrainingMemory.requireFit(folder, configuration, available: whole)
+    try TrainingMemory.requireFit(folder, configuration, available: whole, computeTypes: [.float32])
     #expect(error(whole - 1)?.remedy == ["--gradient_checkpointing"])
     #expect(error(whole - 1)?.needed == whole)
     var smaller = configuration

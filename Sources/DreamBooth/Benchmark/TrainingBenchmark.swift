@@ -48,7 +48,8 @@ public final class TrainingBenchmark {
     try configuration.requireResolution(for: folder)
     try configuration.requireComputeType(on: backend)
     if let available = TrainingMemory.available(on: backend) {
-      try TrainingMemory.requireFit(folder, configuration, available: available)
+      try TrainingMemory.requireFit(
+        folder, configuration, available: available, computeTypes: backend.computeTypes)
     }
     let model = try TrainingModel(
       folder, trainTextEncoder: options.trainTextEncoder, computeType: options.mixedPrecision.computeType,

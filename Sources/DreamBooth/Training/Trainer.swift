@@ -61,7 +61,8 @@ public struct Trainer {
     let folder = try ModelFolder(URL(filePath: configuration.pretrainedModelNameOrPath, directoryHint: .isDirectory))
     try configuration.requireResolution(for: folder)
     if let available = TrainingMemory.available(on: backend) {
-      try TrainingMemory.requireFit(folder, configuration, available: available)
+      try TrainingMemory.requireFit(
+        folder, configuration, available: available, computeTypes: backend.computeTypes)
     }
     try TrainingModel.requireReplaceable(output)
     let model = try TrainingModel(

@@ -23,12 +23,16 @@ public struct TrainingMemoryError: Error, Hashable, Sendable, CustomStringConver
 extension TrainingMemory {
   /// Makes sure that a run fits into memory, instead of being killed by the system in the middle of it.
   ///
-  /// - Parameter available: the bytes that the run may take.
+  /// - Parameters:
+  ///   - available: the bytes that the run may take.
+  ///   - computeTypes: those of the device, for advice.
   /// - Throws: `TrainingMemoryError`, or what is wrong with the folder's configurations.
-  static func requireFit(_ folder: ModelFolder, _ configuration: TrainingConfiguration, available: Int) throws {
+  static func requireFit(
+    _ folder: ModelFolder, _ configuration: TrainingConfiguration, available: Int, computeTypes: Set<DType>
+  ) throws {
     let needed = try TrainingMemory(folder, configuration).total
     guard needed > available else { return }
-    let remedy = try TrainingMemory.savings(configuration).first { saving in
+    let remedy = try TrainingMemory.savings(configuration, computeTypes: computeTypes).first { saving in
       try TrainingMemory(folder, saving.configuration).total <= available
     }
     throw TrainingMemoryError(needed: needed, available: available, remedy: remedy?.flags ?? [])

@@ -8,9 +8,11 @@ extension TrainingMemory {
   }
 
   /// What saves memory: the changes that cost least first, each together with all before it.
-  public static func savings(_ configuration: TrainingConfiguration) -> [Saving] {
+  ///
+  /// - Parameter computeTypes: those of the device.
+  public static func savings(_ configuration: TrainingConfiguration, computeTypes: Set<DType>) -> [Saving] {
     var savings: [Saving] = []
-    for (flag, change) in changes(configuration) {
+    for (flag, change) in changes(configuration, computeTypes) {
       var changed = savings.last?.configuration ?? configuration
       change(&changed)
       savings.append(Saving(flags: (savings.last?.flags ?? []) + [flag], configuration: changed))
@@ -19,10 +21,12 @@ extension TrainingMemory {
   }
 
   private static func changes(
-    _ configuration: TrainingConfiguration
+    _ configuration: TrainingConfiguration, _ computeTypes: Set<DType>
   ) -> [(flag: String, change: (inout TrainingConfiguration) -> Void)] {
     let side = configuration.resolution / 2 / 64 * 64
+    let mixes = configuration.mixedPrecision == .no && computeTypes.contains(MixedPrecision.bf16.computeType)
     return [
+      mixes ? ("--mixed_precision bf16", { $0.mixedPrecision = .bf16 }) : nil,
       configuration.gradientCheckpointing ? nil : ("--gradient_checkpointing", { $0.gradientCheckpointing = true }),
       configuration.trainBatchSize == 1 ? nil : ("--train_batch_size 1", { $0.trainBatchSize = 1 }),
       side == 0 ? nil : ("--resolution \(side)", { $0.resolution = side }),

@@ -30,6 +30,14 @@ struct PlanCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
+      "The type that the networks compute in; GPUs have all of them.", valueName: "no|fp16|bf16"))
+  var mixedPrecision = MixedPrecision.no
+
+  @Option(help: "What the run will compute on: cpu or cuda. It need not be there.")
+  var device = ComputeDevice.cpu
+
+  @Option(
+    help: ArgumentHelp(
       "What there is, such as 24GB (a thousand million bytes each) or 24GiB (1024 x 1024 x 1024 bytes each).",
       valueName: "size"))
   var memoryLimit: MemorySize?
@@ -43,6 +51,9 @@ struct PlanCommand: ParsableCommand {
     where !(1...100_000).contains(count) {
       throw ValidationError("--\(flag) is \(count) and must be from 1 to 100000")
     }
+    guard device.computeTypes.contains(mixedPrecision.computeType) else {
+      throw ValidationError("--mixed-precision \(mixedPrecision.rawValue) needs --device cuda")
+    }
   }
 
   func run() throws {
@@ -53,10 +64,22 @@ struct PlanCommand: ParsableCommand {
     configuration.withPriorPreservation = withPriorPreservation
     configuration.trainTextEncoder = trainTextEncoder
     configuration.gradientCheckpointing = gradientCheckpointing
+    configuration.mixedPrecision = mixedPrecision
     let folder = try source.folder()
     try configuration.requireResolution(for: folder)
-    let plan = try MemoryPlan(folder, configuration, limit: memoryLimit?.byteCount)
+    let plan = try MemoryPlan(
+      folder, configuration, computeTypes: device.computeTypes, limit: memoryLimit?.byteCount)
     print(json ? try JSON.text(plan) : plan.text)
+  }
+}
+
+extension ComputeDevice {
+  /// The types that such a device computes in.
+  fileprivate var computeTypes: Set<DType> {
+    switch self {
+    case .cpu: [.float32]
+    case .cuda: [.float32, .float16, .bfloat16]
+    }
   }
 }
 
@@ -75,7 +98,9 @@ struct MemoryPlan: Encodable {
   let fits: Bool?
   let alternatives: [Alternative]
 
-  init(_ folder: ModelFolder, _ configuration: TrainingConfiguration, limit: Int?) throws {
+  init(
+    _ folder: ModelFolder, _ configuration: TrainingConfiguration, computeTypes: Set<DType>, limit: Int?
+  ) throws {
     func fits(_ bytes: Int) -> Bool? { limit.map { bytes <= $0 } }
     let memory = try TrainingMemory(folder, configuration)
     weights = memory.weights
@@ -85,7 +110,7 @@ struct MemoryPlan: Encodable {
     total = memory.total
     memoryLimit = limit
     self.fits = fits(memory.total)
-    alternatives = try TrainingMemory.savings(configuration).map { saving in
+    alternatives = try TrainingMemory.savings(configuration, computeTypes: computeTypes).map { saving in
       let total = try TrainingMemory(folder, saving.configuration).total
       return Alternative(flags: saving.flags, total: total, fits: fits(total))
     }
