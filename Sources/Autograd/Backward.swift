@@ -11,15 +11,44 @@ extension Variable {
     require(seed.shape == shape, "backward: seed \(seed.shape) does not match \(shape)")
     var pending = root.reachable()
     root.add(seed)
-    while let node = pending.popLast() {
-      guard let pull = node.pull else { continue }
-      if let gradient = node.gradient {
-        node.gradient = nil
-        pull(gradient, node.inputs)
+    let uses = OpenUses.current ?? OpenUses(pending)
+    OpenUses.$current.withValue(uses) {
+      while let node = pending.popLast() {
+        guard let pull = node.pull else { continue }
+        let inputs = node.inputs
+        if let gradient = node.gradient {
+          node.gradient = nil
+          pull(gradient, inputs)
+        }
+        node.pull = nil
+        node.inputs = []
+        for input in inputs { uses.close(input) }
       }
-      node.pull = nil
-      node.inputs = []
     }
+  }
+}
+
+/// How many operations of a backward pass have yet to hand a derivative to each parameter.
+///
+/// The uses in checkpointed blocks count from the beginning. The pass through such a block is part of the one around it.
+private final class OpenUses: @unchecked Sendable {
+  // Sendable by use, as `Node` is.
+  @TaskLocal static var current: OpenUses?
+  private var counts: [ObjectIdentifier: Int] = [:]
+
+  init(_ nodes: [Node]) {
+    for node in nodes {
+      for input in node.inputs + node.hiddenParameters where input.place != nil {
+        counts[ObjectIdentifier(input), default: 0] += 1
+      }
+    }
+  }
+
+  /// One operation on a node is done with. The gradient of a parameter without any others is complete.
+  func close(_ node: Node) {
+    guard let place = node.place, let count = counts[ObjectIdentifier(node)] else { return }
+    counts[ObjectIdentifier(node)] = count - 1
+    if count == 1 { place.complete() }
   }
 }
 

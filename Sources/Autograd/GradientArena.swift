@@ -1,9 +1,19 @@
+/// Who keeps the gradients of a model's parameters.
+protocol GradientKeeper: AnyObject, Sendable {
+  /// One gradient, zero if no derivative has arrived.
+  func value(_ index: Int) -> Tensor
+  /// Where the next derivative goes.
+  func destination(_ index: Int) -> Destination
+  /// Says that a backward pass has no more derivatives for a gradient.
+  func complete(_ index: Int)
+}
+
 /// The gradients of a model's parameters side by side, each of which is known to hold something or nothing yet.
 ///
 /// Clearing them costs no pass over the memory: afterwards every gradient counts as empty, the first derivative that
 /// reaches it replaces what it holds, and further ones are added. Whoever reads a gradient that none has reached finds
 /// zeros.
-final class GradientArena: @unchecked Sendable {
+final class GradientArena: GradientKeeper, @unchecked Sendable {
   // Sendable by use, as `Node` is: written only by the thread that runs `backward` and the optimiser.
 
   private let gradients: Tensor
@@ -24,7 +34,7 @@ final class GradientArena: @unchecked Sendable {
   func place(at offset: Int, _ shape: Shape) -> GradientPlace {
     parts.append(gradients.part(at: offset, shape))
     isFilled.append(false)
-    return GradientPlace(arena: self, index: parts.count - 1)
+    return GradientPlace(keeper: self, index: parts.count - 1)
   }
 
   /// Declares all gradients empty, those of earlier batches included.
@@ -62,8 +72,7 @@ final class GradientArena: @unchecked Sendable {
     return sum
   }
 
-  /// One gradient, zero if no derivative has arrived.
-  fileprivate func value(_ index: Int) -> Tensor {
+  func value(_ index: Int) -> Tensor {
     if !isFilled[index] {
       backend.fill(0, into: parts[index])
       isFilled[index] = true
@@ -71,20 +80,26 @@ final class GradientArena: @unchecked Sendable {
     return parts[index]
   }
 
-  fileprivate func destination(_ index: Int) -> Destination {
+  func destination(_ index: Int) -> Destination {
     defer { isFilled[index] = true }
     return Destination(tensor: parts[index], write: isFilled[index] ? .accumulate : .overwrite)
   }
+
+  /// Gradients stay until all are complete.
+  func complete(_ index: Int) {}
 }
 
-/// The place of one parameter's gradient in its arena.
+/// The place of one parameter's gradient.
 struct GradientPlace: Sendable {
-  fileprivate let arena: GradientArena
-  fileprivate let index: Int
+  let keeper: any GradientKeeper
+  let index: Int
 
   /// The gradient so far.
-  var value: Tensor { arena.value(index) }
+  var value: Tensor { keeper.value(index) }
 
   /// Where the next derivative goes: in the place of what is there, or on top of it.
-  func next() -> Destination { arena.destination(index) }
+  func next() -> Destination { keeper.destination(index) }
+
+  /// Says that a backward pass has no more derivatives for this gradient.
+  func complete() { keeper.complete(index) }
 }

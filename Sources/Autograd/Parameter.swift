@@ -43,7 +43,7 @@ public final class Parameter: Sendable {
   /// The name, the extents in PyTorch's order and the layout.
   public let specification: ParameterSpecification
   /// The numbers, in the device's layout. Those of a trainable parameter are Float32 whatever type is computed in, so
-  /// that steps smaller than that type's spacing add up (Micikevicius et al., 2018).
+  /// that steps smaller than that type's spacing add up (Micikevicius et al., 2018), unless they are rounded at random.
   public let value: Tensor
   /// The parameter as operations see it, in the type that they compute in.
   public let variable: Variable

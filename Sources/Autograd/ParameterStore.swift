@@ -14,7 +14,9 @@ public protocol ParameterSource {
 /// the optimiser are one kernel each.
 ///
 /// A model may compute in a half type. Its trainable parameters are Float32 all the same, and beside them stands a
-/// rounded copy, which is what layers see; gradients and frozen parameters exist in the half type alone.
+/// rounded copy, which is what layers see; gradients and frozen parameters exist in the half type alone. To save memory
+/// trainable parameters may exist in BFloat16 alone too, if the optimiser rounds them at random, and gradients may live
+/// only until they are complete.
 public final class ParameterStore {
   /// The device.
   public let backend: any Backend
@@ -22,23 +24,45 @@ public final class ParameterStore {
   public private(set) var parameters: [Parameter] = []
   /// The type that layers compute in.
   public let computeType: DType
-  /// The trainable parameters side by side, in Float32. Only `Parameter.assign` and the optimiser write to them.
+  /// The trainable parameters side by side, in Float32 unless they exist in BFloat16 alone. Only `Parameter.assign` and the optimiser write to them.
   public let values: Tensor
-  /// The same in the type that layers compute in, at the same offsets; `nil` where that is Float32.
+  /// The same in the type that layers compute in, at the same offsets; `nil` where that is the type of `values`.
   public let shadow: Tensor?
-  private let gradientArena: GradientArena
+  private let keptGradients: KeptGradients
   private let frozen: Tensor
   private let places: [String: ArenaPlan.Place]
 
-  private init(_ plan: ArenaPlan, _ computeType: DType, on backend: any Backend) {
+  /// How long gradients are kept.
+  public enum GradientKeeping: Sendable {
+    /// All of them, side by side, until they are cleared.
+    case arena
+    /// Each until it is complete; then the optimiser takes it and its memory is given back.
+    case untilComplete
+  }
+
+  private enum KeptGradients {
+    case arena(GradientArena)
+    case passing(PassingGradients)
+  }
+
+  private init(
+    _ plan: ArenaPlan, _ computeType: DType, _ masterType: DType, _ keeping: GradientKeeping, on backend: any Backend
+  ) {
+    require(
+      masterType == .float32 || masterType == computeType && masterType == .bfloat16,
+      "ParameterStore: parameters cannot be kept in \(masterType) and computed with in \(computeType)")
     self.backend = backend
     self.computeType = computeType
     places = plan.places
-    values = Tensor(repeating: 0, [plan.trainableCount], on: backend)
+    values = Tensor(repeating: 0, [plan.trainableCount], dtype: masterType, on: backend)
     shadow =
-      computeType == .float32
+      computeType == masterType
       ? nil : Tensor(repeating: 0, [plan.trainableCount], dtype: computeType, on: backend)
-    gradientArena = GradientArena(count: plan.trainableCount, computeType, on: backend)
+    keptGradients =
+      switch keeping {
+      case .arena: .arena(GradientArena(count: plan.trainableCount, computeType, on: backend))
+      case .untilComplete: .passing(PassingGradients(computeType, on: backend))
+      }
     frozen = Tensor(empty: [plan.frozenCount], dtype: computeType, on: backend)
   }
 
@@ -49,17 +73,20 @@ public final class ParameterStore {
   /// - Parameters:
   ///   - isTrainable: which parameters, by name, get gradients.
   ///   - computeType: the type that layers compute in, one of the device's `computeTypes`.
+  ///   - masterType: the type of trainable parameters between steps: Float32, or BFloat16 where that is computed in.
+  ///   - gradients: how long gradients are kept.
   ///   - source: where the numbers come from.
   ///   - make: builds the model under the scope it is given.
   /// - Throws: what `source` or `make` throws.
   public static func build<Model>(
     on backend: any Backend, trainable isTrainable: @escaping (String) -> Bool, computeType: DType = .float32,
-    from source: any ParameterSource, _ make: (Scope) throws -> Model
+    masterType: DType = .float32, gradients: GradientKeeping = .arena, from source: any ParameterSource,
+    _ make: (Scope) throws -> Model
   ) throws -> (model: Model, parameters: ParameterStore) {
     let plan = ArenaPlan(isTrainable: isTrainable)
     _ = try make(plan.scope)
     try source.check(plan.specifications)
-    let store = ParameterStore(plan, computeType, on: backend)
+    let store = ParameterStore(plan, computeType, masterType, gradients, on: backend)
     let model = try make(
       Scope(on: backend, computeType) { specification in
         let parameter = store.makeParameter(specification)
@@ -85,10 +112,30 @@ public final class ParameterStore {
       place.isTrainable
       ? Parameter(
         specification, value: values.part(at: place.offset, shape), shadow: shadow?.part(at: place.offset, shape),
-        gradient: gradientArena.place(at: place.offset, shape))
+        gradient: gradientPlace(specification.name, at: place.offset, shape))
       : Parameter(specification, value: frozen.part(at: place.offset, shape))
     parameters.append(parameter)
     return parameter
+  }
+
+  private func gradientPlace(_ name: String, at offset: Int, _ shape: Shape) -> GradientPlace {
+    switch keptGradients {
+    case .arena(let arena): arena.place(at: offset, shape)
+    case .passing(let passing): passing.place(name, at: offset, shape)
+    }
+  }
+
+  private var arena: GradientArena {
+    guard case .arena(let arena) = keptGradients else {
+      fatalError("ParameterStore: gradients are not kept after they are complete")
+    }
+    return arena
+  }
+
+  /// The gradients that are kept until they are complete; `nil` where they stay.
+  var passingGradients: PassingGradients? {
+    guard case .passing(let passing) = keptGradients else { return nil }
+    return passing
   }
 
   /// The trainable parameters, in order.
@@ -102,21 +149,26 @@ public final class ParameterStore {
 
   /// The gradients of the trainable parameters at the offsets of `values`, in the type that layers compute in; what they
   /// are once cleared is not to be read from this tensor but asked for again.
-  public var gradients: Tensor { gradientArena.values() }
+  public var gradients: Tensor { arena.values() }
 
   /// The gradients of all batches since they were cleared, at the offsets of `values`.
   ///
   /// In Float32 if `addUpGradients` has been called since or if layers compute in it, otherwise as `gradients`.
-  public var totalGradients: Tensor { gradientArena.total() }
+  public var totalGradients: Tensor { arena.total() }
 
   /// Ends a batch that is not the only one of its step: its gradients join a sum in Float32, so that adding them loses
   /// nothing to a half type.
   ///
   /// Does nothing where layers compute in Float32, since gradients add up there as they are.
-  public func addUpGradients() { gradientArena.addUp() }
+  public func addUpGradients() { arena.addUp() }
 
   /// Makes all gradients zero. Costs nothing: the next derivatives replace what is there.
-  public func clearGradients() { gradientArena.clear() }
+  public func clearGradients() {
+    switch keptGradients {
+    case .arena(let arena): arena.clear()
+    case .passing(let passing): passing.clear()
+    }
+  }
 
   /// A parameter's part of an arena laid out like `values`, in PyTorch's order.
   public func pytorch(_ parameter: Parameter, in arena: Tensor) -> Tensor {
@@ -137,10 +189,15 @@ public final class ParameterStore {
   }
 
   private func part(_ parameter: Parameter, of arena: Tensor) -> Tensor {
+    arena.part(at: range(of: parameter).lowerBound, parameter.specification.storedShape(backend.convolutionLayout))
+  }
+
+  /// Where a trainable parameter stands in `values` and in every arena laid out like it.
+  func range(of parameter: Parameter) -> Range<Int> {
     guard let place = places[parameter.name], place.isTrainable else {
       fatalError("ParameterStore: \(parameter.name) is not trained here")
     }
-    return arena.part(at: place.offset, parameter.specification.storedShape(backend.convolutionLayout))
+    return place.offset..<place.offset + parameter.specification.shape.count
   }
 }
 
@@ -168,8 +225,9 @@ private final class ArenaPlan {
   private func add(_ specification: ParameterSpecification) -> Parameter {
     require(places[specification.name] == nil, "ParameterStore: \(specification.name) was asked for twice")
     specifications.append(specification)
-    // 64 numbers are 128 bytes or more, an alignment that vector loads on any device are content with.
-    let size = (specification.shape.count + 63) / 64 * 64
+    // Whole blocks, so that no two parameters share the scale of quantised moments. They are 512 bytes or more, an
+    // alignment that vector loads on any device are content with.
+    let size = QuantizedBlock.count(of: specification.shape.count) * QuantizedBlock.size
     let trains = isTrainable(specification.name)
     places[specification.name] = Place(offset: trains ? trainableCount : frozenCount, isTrainable: trains)
     if trains { trainableCount += size } else { frozenCount += size }

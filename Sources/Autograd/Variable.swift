@@ -54,6 +54,8 @@ final class Node: @unchecked Sendable {
   var pull: Pull?
   /// What has flowed into this node during one backward pass.
   var gradient: Tensor?
+  /// The parameters that a checkpointed block uses, once for each use: they are no inputs of its node.
+  var hiddenParameters: [Node] = []
 
   private static let clock = Atomic<UInt64>(0)
 
@@ -92,7 +94,7 @@ extension Variable {
   /// derivative. Pullbacks of constants are dropped here: a frozen weight costs neither a kernel nor a kept activation.
   public static func operation(_ value: Tensor, _ pullbacks: Pullback...) -> Variable {
     let live = pullbacks.compactMap { pullback in pullback.input?.node.map { (node: $0, pull: pullback.pull) } }
-    guard isRecording, !live.isEmpty else { return Variable(value) }
+    guard Recording.connects(live.map(\.node)) else { return Variable(value) }
     let pulls = live.map(\.pull)
     return Variable(
       value,
@@ -108,7 +110,7 @@ extension Variable {
     _ value: Tensor, inputs: [Variable?], _ pull: @escaping (_ gradient: Tensor, _ destinations: [Destination?]) -> Void
   ) -> Variable {
     let nodes = inputs.map { $0?.node }
-    guard isRecording, nodes.contains(where: { $0 != nil }) else { return Variable(value) }
+    guard Recording.connects(nodes.compactMap { $0 }) else { return Variable(value) }
     let isWanted = nodes.map { $0 != nil }
     return Variable(
       value,
@@ -122,7 +124,7 @@ extension Variable {
   /// A result whose gradient passes unchanged to every input, such as a sum or another shape of the same elements.
   public static func identity(_ value: Tensor, of inputs: Variable...) -> Variable {
     let live = inputs.compactMap(\.node)
-    guard isRecording, !live.isEmpty else { return Variable(value) }
+    guard Recording.connects(live) else { return Variable(value) }
     return Variable(
       value,
       node: Node(value, inputs: live) { gradient, inputs in
@@ -136,7 +138,14 @@ public var isRecording: Bool { Recording.isOn }
 
 /// Runs `body` without recording anything: its results are constants.
 public func withoutRecording<Result>(_ body: () throws -> Result) rethrows -> Result {
-  try Recording.$isOn.withValue(false, operation: body)
+  try Recording.$isOn.withValue(false) { try Recording.$uses.withValue(nil, operation: body) }
+}
+
+/// Runs `body` without recording anything, but takes down each use of a parameter that recording would.
+func notingParameters<Result>(_ body: () throws -> Result) rethrows -> (result: Result, parameters: [Node]) {
+  let uses = ParameterUses()
+  let result = try Recording.$isOn.withValue(false) { try Recording.$uses.withValue(uses, operation: body) }
+  return (result, uses.nodes)
 }
 
 /// Runs `body` with recording, whatever stands around it.
@@ -144,6 +153,20 @@ func withRecording<Result>(_ body: () throws -> Result) rethrows -> Result {
   try Recording.$isOn.withValue(true, operation: body)
 }
 
-private enum Recording {
-  @TaskLocal static var isOn = true
+enum Recording {
+  @TaskLocal fileprivate static var isOn = true
+  @TaskLocal fileprivate static var uses: ParameterUses?
+
+  /// Whether the result of an operation on these nodes becomes a node too; if not, takes down which are parameters.
+  static func connects(_ nodes: [Node]) -> Bool {
+    if isOn { return !nodes.isEmpty }
+    if let uses { uses.nodes += nodes.filter { $0.place != nil } }
+    return false
+  }
+}
+
+/// The parameters that a block has used so far, once for each use.
+private final class ParameterUses: @unchecked Sendable {
+  // Sendable by use: a block runs in one task.
+  var nodes: [Node] = []
 }

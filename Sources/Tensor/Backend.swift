@@ -142,10 +142,17 @@ public protocol Backend: AnyObject, Sendable {
   /// floating-point type, are read through `clipping` [1]. Both live on the device, so that a recorded step stays valid.
   ///
   /// Parameters and moments are Float32. `shadow`, of a floating-point type, gets the new parameters rounded from their
-  /// Float32 values in the same pass. Where `clipping` is NaN nothing is written at all, the shadow included.
+  /// Float32 values in the same pass. Parameters may also be BFloat16: then there is no shadow, the step is computed in
+  /// Float32 and `rounding` says how its result is rounded. Where `clipping` is NaN nothing is written at all, the shadow
+  /// included.
   func adamW(
     _ constants: AdamWConstants, rates: Tensor, clipping: Tensor, gradient: Tensor, parameter: Tensor,
-    moment1: Tensor, moment2: Tensor, shadow: Tensor?)
+    moment1: Tensor, moment2: Tensor, shadow: Tensor?, rounding: StochasticRounding?)
+  /// `adamW` with moments in 8 bits. They are widened, updated in Float32, used for the step as they are then, and get
+  /// new scales and the nearest codes.
+  func adamWQuantized(
+    _ constants: AdamWConstants, rates: Tensor, clipping: Tensor, gradient: Tensor, parameter: Tensor,
+    moments: QuantizedMoments, shadow: Tensor?, rounding: StochasticRounding?)
   /// Adapts the scale of the loss, one Float32, to a step, as torch.amp.GradScaler.update.
   ///
   /// Where `clipping` is NaN, the scale is multiplied by `backoffFactor` and `goodSteps`, one Int32, becomes zero.

@@ -43,40 +43,6 @@ extension OperationCatalogue {
       reference: { Reference.countStep(constants, steps: $0[1].scalar, rates: $0[2]) })
   }
 
-  /// Step `step` of AdamW, with moments that earlier steps may have left.
-  ///
-  /// - Parameter shadow: the type of the copy that is written besides, if any.
-  public static func adamW(
-    _ count: Int, step: Int, learningRate: Double = 1e-3, clipping: Double = 1, gradient: DType = .float32,
-    shadow: DType? = nil, _ constants: AdamWConstants = AdamWConstants()
-  ) -> OperationCase {
-    let rates = [learningRate, 1 - pow(constants.beta1, Double(step)), 1 - pow(constants.beta2, Double(step))]
-    let isFirst = step == 1
-    let copy = shadow.map { "shadow \($0) " } ?? ""
-    return OperationCase(
-      .adamW, "[\(count)] step \(step) rate \(learningRate) clipping \(clipping) of \(gradient) \(copy)\(constants)",
-      operands: [
-        Operand([3], .float32, .list(rates)), Operand([], .float32, .list([clipping])), Operand([count], gradient),
-        Operand([count]), Operand([count], .float32, isFirst ? .list([0]) : .normal(deviation: 0.1)),
-        Operand([count], .float32, isFirst ? .list([0]) : .uniform(0...2)),
-      ],
-      outputs: [3, 4, 5].map { Output([count], .float32, .update(operand: $0)) }
-        + (shadow.map { [Output([count], $0, .overwrite)] } ?? []),
-      elements: count,
-      run: { backend, operands, outputs in
-        backend.adamW(
-          constants, rates: operands[0], clipping: operands[1], gradient: operands[2],
-          parameter: outputs[0].tensor, moment1: outputs[1].tensor, moment2: outputs[2].tensor,
-          shadow: shadow == nil ? nil : outputs[3].tensor)
-      },
-      reference: { operands in
-        let results = Reference.adamW(
-          constants, rates: operands[0], clipping: operands[1].scalar, gradient: operands[2],
-          parameter: operands[3], moment1: operands[4], moment2: operands[5])
-        return shadow == nil ? results : results + [results[0]]
-      })
-  }
-
   /// The scale of the loss after one more good step.
   public static func updateScale(_ scale: Double, goodSteps: Int, _ scaling: LossScaling = LossScaling())
     -> OperationCase
@@ -95,7 +61,7 @@ extension OperationCatalogue {
   }
 
   static var optimizer: [OperationCase] {
-    clippingFactors + steps
+    clippingFactors + steps + adamWSteps
   }
 
   private static var clippingFactors: [OperationCase] {
@@ -111,15 +77,6 @@ extension OperationCatalogue {
     [
       countStep(after: 0), countStep(after: 1), countStep(after: 999), countStep(after: 1_000_000),
       countStep(after: 7, AdamWConstants(beta1: 0, beta2: 0.5)),
-      adamW(1, step: 1), adamW(37, step: 1), adamW(1003, step: 2), adamW(64, step: 1000, clipping: 0.01),
-      adamW(13, step: 3, AdamWConstants(beta1: 0, beta2: 0.5, epsilon: 1, weightDecay: 0)),
-      adamW(70_001, step: 7, learningRate: 5e-6), adamW(0, step: 1),
-      adamW(37, step: 1, gradient: .bfloat16, shadow: .bfloat16),
-      adamW(37, step: 1, gradient: .float16, shadow: .float16),
-      adamW(70_001, step: 7, learningRate: 5e-6, gradient: .bfloat16, shadow: .bfloat16),
-      adamW(1003, step: 2, clipping: 0x1p-16, gradient: .float16, shadow: .float16),
-      adamW(1003, step: 2, shadow: .bfloat16), adamW(1003, step: 2, shadow: .float16),
-      adamW(0, step: 1, gradient: .bfloat16, shadow: .bfloat16),
       updateScale(65536, goodSteps: 0), updateScale(65536, goodSteps: 1998), updateScale(65536, goodSteps: 1999),
       updateScale(0x1p127, goodSteps: 1999),
       updateScale(4, goodSteps: 2, LossScaling(growthFactor: 4, growthInterval: 3)),

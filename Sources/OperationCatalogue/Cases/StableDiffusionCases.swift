@@ -60,7 +60,13 @@ extension OperationCatalogue {
     return [
       fill([count], 0, dtype), cast([count], from: .float32, to: dtype), sumOfSquares(count, dtype),
       adamW(count, step: 2, gradient: dtype, shadow: isMixed ? dtype : nil),
+      adamWQuantized(count, step: 2, gradient: dtype, shadow: isMixed ? dtype : nil),
     ]
+      + (dtype == .bfloat16
+        ? [
+          adamW(count, step: 2, gradient: dtype, parameter: dtype),
+          adamWQuantized(count, step: 2, gradient: dtype, parameter: dtype),
+        ] : [])
   }
 
   /// x Wᵀ + b, as a linear layer of weights [out, in] computes it.

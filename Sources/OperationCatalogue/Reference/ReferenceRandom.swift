@@ -19,6 +19,26 @@ extension Reference {
     }
   }
 
+  /// BFloat16 numbers rounded at random, element i by 16 bits of the draw: the lower half of word i / 2 where i is even,
+  /// the upper half where it is odd.
+  ///
+  /// Rounding by given bits never turns the order of two numbers around. So where a number is uncertain, the result lies
+  /// between what the ends of its range are rounded to, which are neighbours in BFloat16 or the same.
+  static func roundedAtRandom(_ numbers: Values, _ stream: RandomStream, draw: Int32, first: Int) -> Values {
+    let words = words((first + numbers.count + 1) / 2, stream, draw)
+    return Values(
+      numbers.shape,
+      numbers.elements.enumerated().map { index, number in
+        let word = words[(first + index) / 2]
+        let noise = UInt32((first + index) % 2 == 0 ? word % 65536 : word / 65536)
+        func rounded(_ number: Double) -> Double {
+          Double(Float(bitPattern: (Float(number).bitPattern &+ noise) / 65536 * 65536))
+        }
+        let (low, high) = (rounded(number.value - number.error), rounded(number.value + number.error))
+        return Bounded((low + high) / 2, error: (high - low) / 2)
+      })
+  }
+
   /// At least `count` words, rounded up to whole blocks of four.
   private static func words(_ count: Int, _ stream: RandomStream, _ draw: Int32) -> [UInt64] {
     (0..<(count + 3) / 4).flatMap { block in

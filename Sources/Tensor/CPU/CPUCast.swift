@@ -22,15 +22,15 @@ extension CPUBackend {
     }
   }
 
-  /// Calls `body` for consecutive blocks that make up `0..<count`, in parallel, lending each room for the numbers of
-  /// two blocks.
+  /// Calls `body` for consecutive blocks of at most `size` elements that make up `0..<count`, in parallel, lending each
+  /// room for twice `NumberBlocks.size` numbers.
   @inline(__always)
-  func forEachBlock(_ count: Int, _ body: (Range<Int>, Floats) -> Void) {
+  func forEachBlock(_ count: Int, of size: Int = NumberBlocks.size, _ body: (Range<Int>, Floats) -> Void) {
     forEachChunk(count) { range in
       withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * NumberBlocks.size) { scratch in
         guard let values = scratch.baseAddress else { return }
-        for start in stride(from: range.lowerBound, to: range.upperBound, by: NumberBlocks.size) {
-          body(start..<min(start + NumberBlocks.size, range.upperBound), values)
+        for start in stride(from: range.lowerBound, to: range.upperBound, by: size) {
+          body(start..<min(start + size, range.upperBound), values)
         }
       }
     }

@@ -109,7 +109,11 @@ extension NullBackend {
   public func countStep(_ constants: AdamWConstants, clipping: Tensor, steps: Tensor, rates: Tensor) {}
   public func adamW(
     _ constants: AdamWConstants, rates: Tensor, clipping: Tensor, gradient: Tensor, parameter: Tensor,
-    moment1: Tensor, moment2: Tensor, shadow: Tensor?
+    moment1: Tensor, moment2: Tensor, shadow: Tensor?, rounding: StochasticRounding?
+  ) {}
+  public func adamWQuantized(
+    _ constants: AdamWConstants, rates: Tensor, clipping: Tensor, gradient: Tensor, parameter: Tensor,
+    moments: QuantizedMoments, shadow: Tensor?, rounding: StochasticRounding?
   ) {}
   public func updateScale(_ scaling: LossScaling, clipping: Tensor, scale: Tensor, goodSteps: Tensor) {}
 }

@@ -15,6 +15,7 @@ public enum OperationCost {
     case .gegluBackward: 6
     case .groupNorm, .layerNorm: 8
     case .adamW: 15
+    case .adamWQuantized: 19
     case .groupNormBackward, .layerNormBackward: 16
     case .matrixProduct, .convolution, .convolutionBackwardInput, .convolutionBackwardWeight, .attention,
       .attentionBackward:

@@ -237,7 +237,7 @@ extension ProfilingBackend {
 
   public func adamW(
     _ constants: AdamWConstants, rates: Tensor, clipping: Tensor, gradient: Tensor, parameter: Tensor,
-    moment1: Tensor, moment2: Tensor, shadow: Tensor?
+    moment1: Tensor, moment2: Tensor, shadow: Tensor?, rounding: StochasticRounding?
   ) {
     account(
       .adamW, shadow.map { "shadow \($0.dtype)" } ?? "", elements: parameter.count,
@@ -247,7 +247,23 @@ extension ProfilingBackend {
     ) {
       device.adamW(
         constants, rates: rates, clipping: clipping, gradient: gradient, parameter: parameter, moment1: moment1,
-        moment2: moment2, shadow: shadow)
+        moment2: moment2, shadow: shadow, rounding: rounding)
+    }
+  }
+
+  public func adamWQuantized(
+    _ constants: AdamWConstants, rates: Tensor, clipping: Tensor, gradient: Tensor, parameter: Tensor,
+    moments: QuantizedMoments, shadow: Tensor?, rounding: StochasticRounding?
+  ) {
+    let state = [moments.codes1, moments.scales1, moments.codes2, moments.scales2]
+    account(
+      .adamWQuantized, shadow.map { "shadow \($0.dtype)" } ?? "", elements: parameter.count,
+      reading: [rates, clipping, gradient],
+      writing: ([parameter] + state).map { .accumulate($0) } + [shadow.map { .overwrite($0) }]
+    ) {
+      device.adamWQuantized(
+        constants, rates: rates, clipping: clipping, gradient: gradient, parameter: parameter, moments: moments,
+        shadow: shadow, rounding: rounding)
     }
   }
 

@@ -7,7 +7,7 @@ extension KernelSource {
     + [groupNorm, groupNormBackward, layerNorm, normalizationGradients]
     + [geglu, gather, gatherBackward]
     + [random]
-    + [adamW, stepNumbers]
+    + [adamW, adamWQuantized, stepNumbers]
     + [attentionSoftmax]
     + [flashAttentionForward, flashAttentionQueryGradient, flashAttentionKeyGradient, flashAttentionParts]
 }
