@@ -43,9 +43,12 @@ struct SmallBlock: Sendable {
 
   /// Two blocks with random parameters.
   static func pair(
-    on backend: any Backend, trainable: @escaping (String) -> Bool = { _ in true }
+    on backend: any Backend, trainable: @escaping (String) -> Bool = { _ in true },
+    gradients: ParameterStore.GradientKeeping = .arena
   ) throws -> (model: [SmallBlock], parameters: ParameterStore) {
-    try ParameterStore.build(on: backend, trainable: trainable, from: InitialParameters(seed: 3)) { scope in
+    try ParameterStore.build(
+      on: backend, trainable: trainable, gradients: gradients, from: InitialParameters(seed: 3)
+    ) { scope in
       [try SmallBlock(scope[0]), try SmallBlock(scope[1])]
     }
   }

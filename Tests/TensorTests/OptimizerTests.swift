@@ -25,7 +25,8 @@ import Testing
       backend.clippingFactor(gradientTensor.sumOfSquares(), scale: scale, maximumNorm: 1, into: factor)
       backend.adamW(
         constants, rates: Tensor(rates.map { Float($0) }, [3], on: backend), clipping: factor,
-        gradient: gradientTensor, parameter: tensors[0], moment1: tensors[1], moment2: tensors[2], shadow: nil, rounding: nil)
+        gradient: gradientTensor, parameter: tensors[0], moment1: tensors[1], moment2: tensors[2], shadow: nil,
+        rounding: nil)
       expected = Reference.adamW(
         constants, rates: Values([3], rates.map { Bounded(Double(Float($0))) }),
         clipping: Reference.clippingFactor(Reference.sumOfSquares(gradient).scalar, scale: 1.0, maximumNorm: 1),

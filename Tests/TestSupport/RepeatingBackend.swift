@@ -286,12 +286,27 @@ extension RepeatingBackend {
   }
   public func adamW(
     _ constants: AdamWConstants, rates: Tensor, clipping: Tensor, gradient: Tensor, parameter: Tensor, moment1: Tensor,
-    moment2: Tensor, shadow: Tensor?
+    moment2: Tensor, shadow: Tensor?, rounding: StochasticRounding?
   ) {
-    call("adamW \(constants)", rates, clipping, gradient, parameter, moment1, moment2, shadow) {
+    let name = "adamW \(constants) \(rounding.map { "\($0.stream) from \($0.first)" } ?? "")"
+    call(name, rates, clipping, gradient, parameter, moment1, moment2, shadow, rounding?.draw) {
       cpu.adamW(
         constants, rates: rates, clipping: clipping, gradient: gradient, parameter: parameter, moment1: moment1,
-        moment2: moment2, shadow: shadow)
+        moment2: moment2, shadow: shadow, rounding: rounding)
+    }
+  }
+  public func adamWQuantized(
+    _ constants: AdamWConstants, rates: Tensor, clipping: Tensor, gradient: Tensor, parameter: Tensor,
+    moments: QuantizedMoments, shadow: Tensor?, rounding: StochasticRounding?
+  ) {
+    let name = "adamWQuantized \(constants) \(rounding.map { "\($0.stream) from \($0.first)" } ?? "")"
+    call(
+      name, rates, clipping, gradient, parameter, moments.codes1, moments.scales1, moments.codes2, moments.scales2,
+      shadow, rounding?.draw
+    ) {
+      cpu.adamWQuantized(
+        constants, rates: rates, clipping: clipping, gradient: gradient, parameter: parameter, moments: moments,
+        shadow: shadow, rounding: rounding)
     }
   }
   public func updateScale(_ scaling: LossScaling, clipping: Tensor, scale: Tensor, goodSteps: Tensor) {
