@@ -123,6 +123,12 @@ public final class AdamW {
   /// The derivative that `backward` starts from, multiplied by the scale of the loss on the device.
   public func scaled(_ seed: Tensor) -> Tensor { lossScaling == nil ? seed : seed * lossScale }
 
+  /// The bytes of all moments on the device.
+  public var momentByteCount: Int {
+    let quantized = quantizedMoments.flatMap { [$0.codes1, $0.scales1, $0.codes2, $0.scales2] }
+    return (moments1 + moments2 + quantized).reduce(0) { $0 + $1.byteCount }
+  }
+
   /// Counts a step and hands the device its learning rate; where parameters take their steps during the backward pass,
   /// before that begins.
   public func prepareStep(learningRate: Double) {

@@ -193,7 +193,7 @@ public final class ParameterStore {
   }
 
   /// Where a trainable parameter stands in `values` and in every arena laid out like it.
-  func range(of parameter: Parameter) -> Range<Int> {
+  public func range(of parameter: Parameter) -> Range<Int> {
     guard let place = places[parameter.name], place.isTrainable else {
       fatalError("ParameterStore: \(parameter.name) is not trained here")
     }

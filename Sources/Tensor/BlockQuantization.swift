@@ -109,7 +109,7 @@ public struct QuantizedMoments: Sendable {
   }
 
   /// The moments of `count` numbers from `offset` on, which begins a block.
-  package func part(at offset: Int, count: Int) -> QuantizedMoments {
+  public func part(at offset: Int, count: Int) -> QuantizedMoments {
     require(offset.isMultiple(of: QuantizedBlock.size), "QuantizedMoments: no block begins at \(offset)")
     let (first, blocks) = (offset / QuantizedBlock.size, QuantizedBlock.count(of: count))
     return QuantizedMoments(

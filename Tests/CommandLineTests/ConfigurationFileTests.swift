@@ -99,7 +99,7 @@ import Testing
       random_flip: true
       lr_scheduler: cosine
       mixed_precision: no
-      use_8bit_adam: false
+      use_8bit_adam: true
       class_prompt:
       seed: 5
       """, to: "run.yaml")
@@ -112,6 +112,7 @@ import Testing
     #expect(options["mixed_precision"] as? String == "no")
     #expect(options["center_crop"] as? Bool == false)
     #expect(options["random_flip"] as? Bool == false)
+    #expect(options["use_8bit_adam"] as? Bool == true)
     #expect(options["lr_scheduler"] as? String == "cosine")
     #expect(options["instance_prompt"] as? String == "a photo of sks dog")
   }

@@ -35,7 +35,8 @@ import Testing
     #expect(plan.fits == nil && plan.memoryLimit == nil)
     #expect(
       plan.alternatives.map(\.flags) == [
-        ["--gradient_checkpointing"], ["--gradient_checkpointing", "--resolution 64"],
+        ["--gradient_checkpointing"], ["--gradient_checkpointing", "--use_8bit_adam"],
+        ["--gradient_checkpointing", "--use_8bit_adam", "--resolution 64"],
       ])
     #expect(plan.alternatives.map(\.total) == plan.alternatives.map(\.total).sorted(by: >))
     #expect(plan.alternatives[0].total < plan.total)
@@ -60,6 +61,19 @@ import Testing
     #expect(2 * mixed.gradients == plain.gradients)
     #expect(mixed.moments == plain.moments)
     #expect(mixed.activations < plain.activations)
+  }
+
+  /// Every option that saves memory, on top of those before it.
+  @Test func savingsAddUp() throws {
+    let flags = [
+      ["--mixed-precision", "bf16"], ["--use-8bit-adam"], ["--fused-backward-pass"], ["--full-bf16"],
+    ]
+    let totals = try (0...flags.count).map { count in
+      try plan(["--model", "model", "--resolution", "16"] + flags.prefix(count).flatMap { $0 }).total
+    }
+    #expect(totals == totals.sorted(by: >) && Set(totals).count == totals.count)
+    try place.expectRefusal(
+      ["plan", "--model", "model", "--full-bf16"], naming: ["--full_bf16", "--mixed_precision bf16"])
   }
 
   /// No file is needed for the published shapes.

@@ -22,14 +22,14 @@ import Testing
     #expect(idle.contains("--report-to=none"))
     #expect(
       try UnsupportedOption.removeIdle(from: ["train", "--seed", "1"] + idle + ["a"]) == ["train", "--seed", "1", "a"])
-    // A configuration file writes `use_8bit_adam: false` like this.
-    let negated = ["train", "--no-use-8bit-adam", "--no-random-flip"]
+    // A configuration file writes `allow_tf32: false` like this.
+    let negated = ["train", "--no-allow-tf32", "--no-random-flip"]
     #expect(try UnsupportedOption.removeIdle(from: negated) == ["train", "--no-random-flip"])
   }
 
   @Test(arguments: [
-    ["--allow-tf32=yes"], ["--prior-generation-precision=fp16"], ["--report-to", "wandb"], ["--use-8bit-adam"],
-    ["--use-8bit-adam=yes"],
+    ["--allow-tf32=yes"], ["--prior-generation-precision=fp16"], ["--report-to", "wandb"], ["--set-grads-to-none"],
+    ["--set-grads-to-none=yes"],
     ["--local-rank=0"], ["--hub-token", "hf_secret"], ["--revision", "--seed"],
   ])
   func valuesThatWouldChangeSomethingAreNot(_ arguments: [String]) throws {

@@ -18,6 +18,16 @@ import Testing
     ("plain", { _, _ in }),
     ("cosine", { _, configuration in configuration.lrScheduler = .cosine }),
     (
+      "saving memory",
+      { _, configuration in
+        configuration.trainTextEncoder = true
+        configuration.gradientCheckpointing = true
+        configuration.use8bitAdam = true
+        configuration.fusedBackwardPass = true
+        configuration.maxGradNorm = .infinity
+      }
+    ),
+    (
       "everything",
       { fixture, configuration in
         fixture.addPrior(&configuration)
@@ -96,6 +106,42 @@ import Testing
     configuration.gradientCheckpointing = true
     try fixture.run(configuration)
     #expect(try fixture.tensors("kept") == fixture.tensors("recomputed"))
+  }
+
+  /// Whether gradients are kept is nothing that the numbers show, with and without recomputed activations.
+  @Test func stepsInTheBackwardPassChangeNoBit() throws {
+    var configuration = fixture.configuration(output: "after")
+    fixture.addPrior(&configuration)
+    configuration.trainTextEncoder = true
+    configuration.maxGradNorm = .infinity
+    try fixture.run(configuration)
+    configuration.fusedBackwardPass = true
+    for checkpointing in [false, true] {
+      configuration.gradientCheckpointing = checkpointing
+      configuration.outputDir = fixture.path("inside \(checkpointing)")
+      try fixture.run(configuration)
+      #expect(try fixture.tensors("after") == fixture.tensors("inside \(checkpointing)"))
+    }
+  }
+
+  /// Moments in 8 bits change the numbers a little, and not how the loss goes.
+  @Test func momentsInEightBitsHardlyMoveTheLoss() throws {
+    func losses(_ quantized: Bool) throws -> [Float] {
+      var configuration = fixture.configuration(output: "quantized \(quantized)")
+      configuration.maxTrainSteps = 50
+      configuration.use8bitAdam = quantized
+      var losses: [Float] = []
+      try fixture.run(configuration) { event in
+        if case .stepped(let record, _) = event { losses.append(record.loss) }
+      }
+      return losses
+    }
+    let (exact, coarse) = (try losses(false), try losses(true))
+    func mean(_ losses: ArraySlice<Float>) -> Float { losses.reduce(0, +) / Float(losses.count) }
+    print("run losses", mean(exact[..<10]), mean(exact[40...]), mean(coarse[40...]))
+    #expect(exact[0] == coarse[0] && exact != coarse)
+    #expect(mean(coarse[40...]) < mean(coarse[..<10]))
+    #expect(abs(mean(coarse[40...]) - mean(exact[40...])) < 0.05 * mean(exact[40...]))
   }
 
   @Test func aNewRunDoesNotOverwriteAnEarlierOne() throws {

@@ -55,6 +55,24 @@ import Testing
       }
     ),
     (.learningRate, { $0.learningRate = .nan }),
+    (.fullBf16, { $0.fullBf16 = true }),
+    (.fusedBackwardPass, { $0.fusedBackwardPass = true }),
+    (
+      .fusedBackwardPass,
+      {
+        $0.fusedBackwardPass = true
+        $0.maxGradNorm = .infinity
+        $0.gradientAccumulationSteps = 2
+      }
+    ),
+    (
+      .fusedBackwardPass,
+      {
+        $0.fusedBackwardPass = true
+        $0.maxGradNorm = .infinity
+        $0.mixedPrecision = .fp16
+      }
+    ),
     (.learningRate, { $0.learningRate = 0 }),
     (.adamBeta1, { $0.adamBeta1 = 1 }),
     (.adamBeta2, { $0.adamBeta2 = -0.1 }),
@@ -160,14 +178,30 @@ import Testing
     }
   }
 
+  @Test func savingsOfMemoryGoTogether() throws {
+    var configuration = valid
+    configuration.mixedPrecision = .bf16
+    configuration.fullBf16 = true
+    configuration.use8bitAdam = true
+    configuration.fusedBackwardPass = true
+    configuration.maxGradNorm = .infinity
+    try configuration.validate()
+  }
+
   @Test func filesWithoutAPrecisionMeanFloat32() throws {
     var configuration = valid
     configuration.mixedPrecision = .fp16
+    configuration.use8bitAdam = true
     let text = try JSONEncoder().encode(configuration)
     #expect(try JSONDecoder().decode(TrainingConfiguration.self, from: text) == configuration)
     var options = try #require(try JSONSerialization.jsonObject(with: text) as? [String: Any])
     #expect(options.removeValue(forKey: "mixed_precision") as? String == "fp16")
+    #expect(options.removeValue(forKey: "use_8bit_adam") as? Bool == true)
     let old = try JSONSerialization.data(withJSONObject: options)
-    #expect(try JSONDecoder().decode(TrainingConfiguration.self, from: old).mixedPrecision == .no)
+    let read = try JSONDecoder().decode(TrainingConfiguration.self, from: old)
+    #expect(read.mixedPrecision == .no && !read.use8bitAdam)
+    options.removeValue(forKey: "center_crop")
+    let damaged = try JSONSerialization.data(withJSONObject: options)
+    #expect(throws: DecodingError.self) { try JSONDecoder().decode(TrainingConfiguration.self, from: damaged) }
   }
 }

@@ -107,26 +107,34 @@ extension ModelFolder {
   ///
   /// - Parameters:
   ///   - computeType: the floating-point type that the network computes in.
+  ///   - masterType: the type of trained weights between steps.
+  ///   - gradients: how long gradients are kept.
   ///   - trainable: which parameters, by name, get gradients; none unless told otherwise.
   /// - Throws: `ModelFolderError`, `SafetensorsError` or `FileError`.
   public func loadUNet(
-    on backend: any Backend, computeType: DType = .float32, trainable: @escaping (String) -> Bool = { _ in false }
+    on backend: any Backend, computeType: DType = .float32, masterType: DType = .float32,
+    gradients: ParameterStore.GradientKeeping = .arena, trainable: @escaping (String) -> Bool = { _ in false }
   ) throws -> (model: UNet2DConditionModel, parameters: ParameterStore) {
     try ParameterStore.build(
-      on: backend, trainable: trainable, computeType: computeType, from: weights(of: .unet), makeUNet)
+      on: backend, trainable: trainable, computeType: computeType, masterType: masterType,
+      gradients: gradients, from: weights(of: .unet), makeUNet)
   }
 
   /// Reads the text encoder.
   ///
   /// - Parameters:
   ///   - computeType: the floating-point type that the network computes in.
+  ///   - masterType: the type of trained weights between steps.
+  ///   - gradients: how long gradients are kept.
   ///   - trainable: which parameters, by name, get gradients; none unless told otherwise.
   /// - Throws: `ModelFolderError`, `SafetensorsError` or `FileError`.
   public func loadTextEncoder(
-    on backend: any Backend, computeType: DType = .float32, trainable: @escaping (String) -> Bool = { _ in false }
+    on backend: any Backend, computeType: DType = .float32, masterType: DType = .float32,
+    gradients: ParameterStore.GradientKeeping = .arena, trainable: @escaping (String) -> Bool = { _ in false }
   ) throws -> (model: TextEncoder, parameters: ParameterStore) {
     try ParameterStore.build(
-      on: backend, trainable: trainable, computeType: computeType, from: weights(of: .textEncoder),
+      on: backend, trainable: trainable, computeType: computeType, masterType: masterType,
+      gradients: gradients, from: weights(of: .textEncoder),
       makeTextEncoder)
   }
 

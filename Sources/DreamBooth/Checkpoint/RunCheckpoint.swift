@@ -4,7 +4,7 @@ import Foundation
 ///
 /// For each trained part it holds the weights, under the path and the keys that diffusers has for them, and the two
 /// moments of AdamW as `exp_avg.<key>` and `exp_avg_sq.<key>` in `optimizer.safetensors` beside them, all in Float32
-/// and PyTorch's layout, so that a run can be continued on another device and in another precision, though then not with
+/// and PyTorch's layout (but see `QuantizedState`), so that a run can be continued on another device and in another precision, though then not with
 /// the same bytes. `state.json` is written last and lists the other files.
 public struct RunCheckpoint: Sendable {
   /// The name of the file without which a folder is no checkpoint.
@@ -43,7 +43,7 @@ public struct RunCheckpoint: Sendable {
     _ state: RunState, _ parts: [TrainedPart], _ optimizer: AdamW, in folder: URL
   ) throws -> RunCheckpoint {
     require(optimizer.stepCount == state.step, "RunCheckpoint: the optimiser is at step \(optimizer.stepCount)")
-    try requireFreeSpace(byteCount(parts), in: folder)
+    try requireFreeSpace(byteCount(parts, quantizesMoments: !optimizer.quantizedMoments.isEmpty), in: folder)
     let url = CheckpointFolder.url(ofStep: state.step, in: folder)
     let optimizerState = optimizer.state
     try AtomicFolder.write(to: url) { temporary in
@@ -54,7 +54,7 @@ public struct RunCheckpoint: Sendable {
         let (weights, moments) = items(part, optimizer, index)
         for (path, items) in [(part.part.weightsFile, weights), (optimizerFile(part), moments)] {
           let file = temporary.appending(path: path)
-          try SafetensorsWriter.write(items, to: file)
+          try SafetensorsWriter.write(items, metadata: QuantizedState.metadata(optimizer), to: file)
           files[path] = try CheckpointFolder.size(of: file)
         }
       }
@@ -75,6 +75,10 @@ public struct RunCheckpoint: Sendable {
     for parameter in store.trainable {
       let (name, shape) = (parameter.name, parameter.specification.shape)
       weights.append(SafetensorsItem(name, shape) { store.pytorch(parameter) })
+      if !optimizer.quantizedMoments.isEmpty {
+        moments += QuantizedState(parameter, in: store, optimizer.quantizedMoments[index]).items
+        continue
+      }
       moments.append(
         SafetensorsItem("exp_avg.\(name)", shape) { store.pytorch(parameter, in: optimizer.moments1[index]) })
       moments.append(
@@ -83,9 +87,9 @@ public struct RunCheckpoint: Sendable {
     return (weights, moments)
   }
 
-  /// The size of a checkpoint: the weights and two moments, and some room for headers and the state.
-  static func byteCount(_ parts: [TrainedPart]) -> Int {
-    parts.reduce(1 << 20) { $0 + 3 * $1.parameters.count * MemoryLayout<Float>.size }
+  /// The size of a checkpoint: the weights and two moments, and some room for headers, scales and the state.
+  static func byteCount(_ parts: [TrainedPart], quantizesMoments: Bool) -> Int {
+    parts.reduce(1 << 20) { $0 + (quantizesMoments ? 7 : 12) * $1.parameters.count }
   }
 
   /// Makes sure that so many bytes can be written to a folder.
@@ -173,7 +177,11 @@ public struct RunCheckpoint: Sendable {
       let moments = try SafetensorsFile(url.appending(path: RunCheckpoint.optimizerFile(part)))
       let shapes = part.parameters.trainable.map { ($0.name, $0.specification.shape) }
       try requireShapes(weights, shapes)
-      try requireShapes(moments, shapes.flatMap { [("exp_avg.\($0)", $1), ("exp_avg_sq.\($0)", $1)] })
+      try requireShapes(
+        moments,
+        optimizer.quantizedMoments.isEmpty
+          ? shapes.flatMap { [("exp_avg.\($0)", $1), ("exp_avg_sq.\($0)", $1)] }
+          : shapes.flatMap { QuantizedState.shapes($0, $1) })
       return (weights, moments)
     }
     for (index, (part, (weights, moments))) in zip(parts, files).enumerated() {
@@ -181,6 +189,10 @@ public struct RunCheckpoint: Sendable {
       for parameter in store.trainable {
         let name = parameter.name
         parameter.assign(try weights.floats(name))
+        if !optimizer.quantizedMoments.isEmpty {
+          try QuantizedState(parameter, in: store, optimizer.quantizedMoments[index]).restore(from: moments)
+          continue
+        }
         store.write(try moments.floats("exp_avg.\(name)"), to: parameter, in: optimizer.moments1[index])
         store.write(try moments.floats("exp_avg_sq.\(name)"), to: parameter, in: optimizer.moments2[index])
       }

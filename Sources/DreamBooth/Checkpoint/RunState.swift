@@ -35,7 +35,8 @@ extension RunState {
   /// but not what.
   static let resumableOptions: Set<TrainingConfiguration.CodingKeys> = [
     .pretrainedModelNameOrPath, .instanceDataDir, .classDataDir, .outputDir, .numClassImages, .sampleBatchSize,
-    .classInferenceSteps, .gradientCheckpointing, .mixedPrecision, .checkpointingSteps, .checkpointsTotalLimit,
+    .classInferenceSteps, .gradientCheckpointing, .mixedPrecision, .fullBf16, .fusedBackwardPass, .checkpointingSteps,
+    .checkpointsTotalLimit,
     .resumeFromCheckpoint, .validationPrompt, .numValidationImages, .validationSteps,
     .validationInferenceSteps, .scheduler, .guidanceScale,
   ]

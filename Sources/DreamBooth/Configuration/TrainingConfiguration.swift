@@ -58,6 +58,9 @@ public struct TrainingConfiguration: Sendable, Hashable, Codable {
   public var gradientCheckpointing = false
   /// The type that the networks compute in, also for class pictures and samples.
   public var mixedPrecision = MixedPrecision.no
+  /// Whether trained weights exist in bf16 alone, rounded at random by each step, instead of in Float32 with a copy; needs
+  /// `mixedPrecision` bf16. The name is kohya-ss's.
+  public var fullBf16 = false
 
   // MARK: Optimiser
 
@@ -83,6 +86,11 @@ public struct TrainingConfiguration: Sendable, Hashable, Codable {
   public var adamEpsilon = 1e-8
   /// The norm that the gradients of everything trained are clipped to together.
   public var maxGradNorm: Float = 1
+  /// Whether AdamW keeps its moments in 8 bits, quantised by blocks (Dettmers et al., 2022).
+  public var use8bitAdam = false
+  /// Whether each weight takes its step during the backward pass and its gradient is not kept: one batch a step, and no
+  /// clipping, which needs all gradients. The name is kohya-ss's and OneTrainer's.
+  public var fusedBackwardPass = false
 
   // MARK: Loss
 
@@ -147,6 +155,7 @@ public struct TrainingConfiguration: Sendable, Hashable, Codable {
     case gradientAccumulationSteps = "gradient_accumulation_steps"
     case gradientCheckpointing = "gradient_checkpointing"
     case mixedPrecision = "mixed_precision"
+    case fullBf16 = "full_bf16"
     case learningRate = "learning_rate"
     case scaleLr = "scale_lr"
     case lrScheduler = "lr_scheduler"
@@ -158,6 +167,8 @@ public struct TrainingConfiguration: Sendable, Hashable, Codable {
     case adamWeightDecay = "adam_weight_decay"
     case adamEpsilon = "adam_epsilon"
     case maxGradNorm = "max_grad_norm"
+    case use8bitAdam = "use_8bit_adam"
+    case fusedBackwardPass = "fused_backward_pass"
     case offsetNoise = "offset_noise"
     case snrGamma = "snr_gamma"
     case checkpointingSteps = "checkpointing_steps"

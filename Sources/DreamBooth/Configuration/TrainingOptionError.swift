@@ -27,6 +27,7 @@ extension TrainingConfiguration {
     try requireSeparateFolders()
     try requirePriorPreservation()
     try requireOptimizer()
+    try requireMemorySavings()
     try requireLearningRateSchedule()
   }
 

@@ -22,6 +22,9 @@ enum TrainingStream: UInt32, Sendable, CaseIterable {
   /// The noise that class pictures are generated from; one draw for each picture.
   case classNoise = 0x636e_6f69  // "cnoi"
 
+  /// The rounding of weights that exist in bf16 alone; one draw for each step.
+  case rounding = 0x726f_756e  // "roun"
+
   /// The numbers of this purpose under a seed.
   func random(seed: UInt64) -> RandomStream { RandomStream(seed: seed, stream: rawValue) }
 }

@@ -67,7 +67,8 @@ public struct Trainer {
     try TrainingModel.requireReplaceable(output)
     let model = try TrainingModel(
       folder, trainTextEncoder: configuration.trainTextEncoder, computeType: configuration.mixedPrecision.computeType,
-      on: backend, recordsSteps: recordsSteps)
+      masterType: configuration.masterType, gradients: configuration.gradientKeeping, on: backend,
+      recordsSteps: recordsSteps)
     // A sampler that is not ours should be found out before the first step and not at the first sample.
     let scheduler = try configuration.validationPrompt.map { _ in
       try model.makeScheduler(named: configuration.scheduler)
@@ -80,7 +81,8 @@ public struct Trainer {
     try makeOutputFolder()
     // Better now than after the steps that would be lost.
     try RunCheckpoint.requireFreeSpace(
-      RunCheckpoint.byteCount(model.parts) + model.savedByteCount(), in: output)
+      RunCheckpoint.byteCount(model.parts, quantizesMoments: configuration.use8bitAdam) + model.savedByteCount(),
+      in: output)
     guard try preparation.generateClassImages(stop) else { return .stopped(checkpoint: nil) }
     let prior = try preparation.classPictures()
     let state = RunState(

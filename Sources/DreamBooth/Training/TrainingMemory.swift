@@ -5,9 +5,9 @@
 public struct TrainingMemory: Sendable, Hashable {
   /// The weights of all parts, trained or not; in half types with the copies that are computed with.
   public let weights: Int
-  /// The gradients of the trained parts.
+  /// The gradients of the trained parts, where they are kept.
   public let gradients: Int
-  /// AdamW's two moments of each trained weight.
+  /// AdamW's two moments of each trained weight, with their scales where they are quantised.
   public let moments: Int
   /// The most that activations and their gradients, and whatever else there is, take at one time.
   public let activations: Int
@@ -25,7 +25,8 @@ public struct TrainingMemory: Sendable, Hashable {
     func build<Model>(_ isTrained: Bool, _ make: (Scope) throws -> Model) throws -> (Model, ParameterStore) {
       let built = try ParameterStore.build(
         on: backend, trainable: { _ in isTrained }, computeType: configuration.mixedPrecision.computeType,
-        from: UndefinedParameters(), make)
+        masterType: configuration.masterType, gradients: configuration.gradientKeeping, from: UndefinedParameters(),
+        make)
       return (built.model, built.parameters)
     }
     let trainsText = configuration.trainTextEncoder
@@ -34,8 +35,7 @@ public struct TrainingMemory: Sendable, Hashable {
     let (_, autoencoderParameters) = try build(false, folder.makeAutoencoder)
     let trained = trainsText ? [unetParameters, textParameters] : [unetParameters]
     weights = [unetParameters, textParameters, autoencoderParameters].reduce(0) { $0 + $1.byteCount }
-    gradients = trained.reduce(0) { $0 + $1.gradients.byteCount }
-    moments = 2 * trained.reduce(0) { $0 + $1.values.byteCount }
+    gradients = configuration.fusedBackwardPass ? 0 : trained.reduce(0) { $0 + $1.gradients.byteCount }
 
     let batch = TrainingBatch(
       latents: TrainingMemory.latents(folder, configuration, on: backend),
@@ -52,6 +52,7 @@ public struct TrainingMemory: Sendable, Hashable {
     let session = TrainingSession(
       TrainingSession.Networks(unet: unet, scheduler: folder.schedulerConfiguration, trained: trained),
       shortened, stepCount: 1, load: { _ in }, batch: batch.callAsFunction)
+    moments = session.optimizer.momentByteCount
     // What is not trained stays in memory all the same.
     withExtendedLifetime((textParameters, autoencoderParameters)) { session.advance() }
     activations = backend.memory.peak - weights - gradients - moments

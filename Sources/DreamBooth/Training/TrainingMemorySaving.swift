@@ -28,6 +28,7 @@ extension TrainingMemory {
     return [
       mixes ? ("--mixed_precision bf16", { $0.mixedPrecision = .bf16 }) : nil,
       configuration.gradientCheckpointing ? nil : ("--gradient_checkpointing", { $0.gradientCheckpointing = true }),
+      configuration.use8bitAdam ? nil : ("--use_8bit_adam", { $0.use8bitAdam = true }),
       configuration.trainBatchSize == 1 ? nil : ("--train_batch_size 1", { $0.trainBatchSize = 1 }),
       side == 0 ? nil : ("--resolution \(side)", { $0.resolution = side }),
       configuration.trainTextEncoder ? ("--no_train_text_encoder", { $0.trainTextEncoder = false }) : nil,

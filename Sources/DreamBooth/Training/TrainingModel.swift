@@ -15,18 +15,22 @@ public struct TrainingModel {
   ///
   /// - Parameters:
   ///   - computeType: the floating-point type that the networks compute in.
+  ///   - masterType: the type of trained weights between steps.
+  ///   - gradients: how long gradients are kept.
   ///   - recordsSteps: whether the device records the work of a step and replays it.
   /// - Throws: what is wrong with the folder.
   public init(
-    _ folder: ModelFolder, trainTextEncoder: Bool, computeType: DType = .float32, on backend: any Backend,
-    recordsSteps: Bool = true
+    _ folder: ModelFolder, trainTextEncoder: Bool, computeType: DType = .float32, masterType: DType = .float32,
+    gradients: ParameterStore.GradientKeeping = .arena, on backend: any Backend, recordsSteps: Bool = true
   ) throws {
     self.folder = folder
     trainsTextEncoder = trainTextEncoder
-    let (unet, unetParameters) = try folder.loadUNet(on: backend, computeType: computeType) { _ in true }
-    let (textEncoder, textParameters) = try folder.loadTextEncoder(on: backend, computeType: computeType) { _ in
-      trainTextEncoder
-    }
+    let (unet, unetParameters) = try folder.loadUNet(
+      on: backend, computeType: computeType, masterType: masterType, gradients: gradients
+    ) { _ in true }
+    let (textEncoder, textParameters) = try folder.loadTextEncoder(
+      on: backend, computeType: computeType, masterType: masterType, gradients: gradients
+    ) { _ in trainTextEncoder }
     pipeline = TextToImage(
       tokenizer: try folder.loadTokenizer(), textEncoder: textEncoder, unet: unet,
       autoencoder: try folder.loadAutoencoder(on: backend, computeType: computeType).model, on: backend,

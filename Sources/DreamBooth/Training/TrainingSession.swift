@@ -53,10 +53,8 @@ final class TrainingSession {
     let backend = networks.trained[0].backend
     self.backend = backend
     self.load = load
-    let lossScaling = configuration.mixedPrecision.lossScaling
-    isLossScaled = lossScaling != nil
-    let optimizer = AdamW(
-      networks.trained, configuration.adamW, maximumGradientNorm: configuration.maxGradNorm, lossScaling: lossScaling)
+    isLossScaled = configuration.mixedPrecision.lossScaling != nil
+    let optimizer = configuration.makeOptimizer(networks.trained)
     self.optimizer = optimizer
     rates = configuration.learningRateSchedule(stepCount: stepCount)
     let accumulationSteps = configuration.gradientAccumulationSteps

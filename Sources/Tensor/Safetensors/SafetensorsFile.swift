@@ -61,6 +61,15 @@ public final class SafetensorsFile: Sendable {
     entries.sorted { ($0.value.range.lowerBound, $0.key) < ($1.value.range.lowerBound, $1.key) }.map(\.key)
   }
 
+  /// The numbers of a tensor of unsigned bytes.
+  ///
+  /// - Throws: `SafetensorsError` when the tensor is missing or of another type.
+  public func bytes(_ name: String) throws -> [UInt8] {
+    let entry = try entry(name)
+    guard entry.dtype == StoredType(.uint8) else { throw wrongType(name, entry, wanted: "unsigned bytes") }
+    return try withBytes(name) { Array($0) }
+  }
+
   /// The entry of a tensor.
   ///
   /// - Throws: `SafetensorsError` when there is none of that name.

@@ -36,6 +36,19 @@ struct PlanCommand: ParsableCommand {
   @Option(help: "What the run will compute on: cpu or cuda. It need not be there.")
   var device = ComputeDevice.cpu
 
+  @Flag(
+    name: .customLong("full-bf16"), inversion: .prefixedNo, exclusivity: .chooseLast,
+    help: "Keep trained weights in bf16 alone.")
+  var fullBf16 = false
+
+  @Flag(
+    name: .customLong("use-8bit-adam"), inversion: .prefixedNo, exclusivity: .chooseLast,
+    help: "Keep AdamW's moments in 8 bits.")
+  var use8bitAdam = false
+
+  @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Update weights during the backward pass.")
+  var fusedBackwardPass = false
+
   @Option(
     help: ArgumentHelp(
       "What there is, such as 24GB (a thousand million bytes each) or 24GiB (1024 x 1024 x 1024 bytes each).",
@@ -65,6 +78,12 @@ struct PlanCommand: ParsableCommand {
     configuration.trainTextEncoder = trainTextEncoder
     configuration.gradientCheckpointing = gradientCheckpointing
     configuration.mixedPrecision = mixedPrecision
+    configuration.fullBf16 = fullBf16
+    configuration.use8bitAdam = use8bitAdam
+    configuration.fusedBackwardPass = fusedBackwardPass
+    // A run of this kind is refused without.
+    if fusedBackwardPass { configuration.maxGradNorm = .infinity }
+    try configuration.requireMemorySavings()
     let folder = try source.folder()
     try configuration.requireResolution(for: folder)
     let plan = try MemoryPlan(

@@ -23,7 +23,6 @@ struct UnsupportedOption {
     UnsupportedOption(
       "pre-compute-text-embeddings", idle: nil, "that happens by itself wherever the text encoder is not trained"),
     UnsupportedOption("skip-save-text-encoder", idle: nil, "the trained model is always written as a whole"),
-    UnsupportedOption("use-8bit-adam", idle: nil, "AdamW keeps its state in float32"),
     UnsupportedOption("prior-generation-precision", "class pictures are generated in the type of --mixed-precision"),
     UnsupportedOption("allow-tf32", idle: nil, "what is computed in float32 is computed in all of its digits"),
     UnsupportedOption(
