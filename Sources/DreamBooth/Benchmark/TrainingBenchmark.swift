@@ -12,6 +12,12 @@ public final class TrainingBenchmark {
     public var gradientCheckpointing = false
     /// The type that the networks compute in.
     public var mixedPrecision = MixedPrecision.no
+    /// Whether trained weights exist in bf16 alone.
+    public var fullBf16 = false
+    /// Whether moments are kept in 8 bits.
+    public var use8bitAdam = false
+    /// Whether weights are updated during the backward pass, without clipping.
+    public var fusedBackwardPass = false
     /// Whether the device records a step and replays it, as in a run.
     public var recordsSteps = true
     /// What weights, pictures and noise derive from.
@@ -25,7 +31,7 @@ public final class TrainingBenchmark {
   public struct Times: Sendable {
     /// From noisy latents to the loss, with nothing kept for derivatives.
     public let forward: Double
-    /// From noisy latents to the gradients.
+    /// From noisy latents to the gradients, or to the updated weights where the backward pass updates them.
     public let forwardAndBackward: Double
     /// A whole step: also clipping and AdamW.
     public let step: Double
@@ -47,13 +53,15 @@ public final class TrainingBenchmark {
     let configuration = options.configuration
     try configuration.requireResolution(for: folder)
     try configuration.requireComputeType(on: backend)
+    try configuration.requireMemorySavings()
     if let available = TrainingMemory.available(on: backend) {
       try TrainingMemory.requireFit(
         folder, configuration, available: available, computeTypes: backend.computeTypes)
     }
     let model = try TrainingModel(
       folder, trainTextEncoder: options.trainTextEncoder, computeType: options.mixedPrecision.computeType,
-      on: backend, recordsSteps: options.recordsSteps)
+      masterType: configuration.masterType, gradients: configuration.gradientKeeping, on: backend,
+      recordsSteps: options.recordsSteps)
     let preparation = TrainingPreparation(
       configuration: configuration, model: model, seed: options.seed, observer: { _ in })
     func pictures() -> TrainingPictures {
@@ -122,6 +130,10 @@ extension TrainingBenchmark.Options {
     configuration.trainTextEncoder = trainTextEncoder
     configuration.gradientCheckpointing = gradientCheckpointing
     configuration.mixedPrecision = mixedPrecision
+    configuration.fullBf16 = fullBf16
+    configuration.use8bitAdam = use8bitAdam
+    configuration.fusedBackwardPass = fusedBackwardPass
+    if fusedBackwardPass { configuration.maxGradNorm = .infinity }
     return configuration
   }
 }

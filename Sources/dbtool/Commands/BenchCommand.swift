@@ -27,6 +27,8 @@ struct BenchCommand: ParsableCommand {
   @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Compute activations twice instead of keeping them.")
   var gradientCheckpointing = false
 
+  @OptionGroup var memorySaving: MemorySavingOptions
+
   @Flag(
     inversion: .prefixedNo, exclusivity: .chooseLast,
     help: "Let the device record what it does and replay it, as dbtool train and dbtool generate do.")
@@ -92,6 +94,9 @@ struct BenchCommand: ParsableCommand {
     options.trainTextEncoder = trainTextEncoder
     options.gradientCheckpointing = gradientCheckpointing
     options.mixedPrecision = precision.mixedPrecision
+    options.fullBf16 = memorySaving.fullBf16
+    options.use8bitAdam = memorySaving.use8bitAdam
+    options.fusedBackwardPass = memorySaving.fusedBackwardPass
     options.recordsSteps = recording
     return options
   }

@@ -36,18 +36,7 @@ struct PlanCommand: ParsableCommand {
   @Option(help: "What the run will compute on: cpu or cuda. It need not be there.")
   var device = ComputeDevice.cpu
 
-  @Flag(
-    name: .customLong("full-bf16"), inversion: .prefixedNo, exclusivity: .chooseLast,
-    help: "Keep trained weights in bf16 alone.")
-  var fullBf16 = false
-
-  @Flag(
-    name: .customLong("use-8bit-adam"), inversion: .prefixedNo, exclusivity: .chooseLast,
-    help: "Keep AdamW's moments in 8 bits.")
-  var use8bitAdam = false
-
-  @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Update weights during the backward pass.")
-  var fusedBackwardPass = false
+  @OptionGroup var memorySaving: MemorySavingOptions
 
   @Option(
     help: ArgumentHelp(
@@ -78,11 +67,9 @@ struct PlanCommand: ParsableCommand {
     configuration.trainTextEncoder = trainTextEncoder
     configuration.gradientCheckpointing = gradientCheckpointing
     configuration.mixedPrecision = mixedPrecision
-    configuration.fullBf16 = fullBf16
-    configuration.use8bitAdam = use8bitAdam
-    configuration.fusedBackwardPass = fusedBackwardPass
+    memorySaving.apply(to: &configuration)
     // A run of this kind is refused without.
-    if fusedBackwardPass { configuration.maxGradNorm = .infinity }
+    if configuration.fusedBackwardPass { configuration.maxGradNorm = .infinity }
     try configuration.requireMemorySavings()
     let folder = try source.folder()
     try configuration.requireResolution(for: folder)

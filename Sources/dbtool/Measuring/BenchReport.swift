@@ -12,6 +12,7 @@ struct BenchReport: Encodable {
   let device: String
   let trainTextEncoder: Bool
   let gradientCheckpointing: Bool
+  let fullBf16, use8bitAdam, fusedBackwardPass: Bool
   let recording: Bool
   private(set) var forwardMs, forwardBackwardMs, stepMs: Double?
   private(set) var samplingStepMs, sampleMs, decodeMs: Double?
@@ -32,6 +33,9 @@ struct BenchReport: Encodable {
     device = backend.name
     trainTextEncoder = command.trainTextEncoder
     gradientCheckpointing = command.gradientCheckpointing
+    fullBf16 = command.memorySaving.fullBf16
+    use8bitAdam = command.memorySaving.use8bitAdam
+    fusedBackwardPass = command.memorySaving.fusedBackwardPass
     recording = command.recording
     let folder = try command.source.folder()
     if command.steps > 0 {
@@ -63,6 +67,8 @@ struct BenchReport: Encodable {
     let options = [
       "\(model), \(resolution)x\(resolution), batch of \(batch), \(precision), \(device)",
       trainTextEncoder ? "text encoder trained" : nil, gradientCheckpointing ? "gradient checkpointing" : nil,
+      use8bitAdam ? "moments in 8 bits" : nil, fullBf16 ? "weights in bf16" : nil,
+      fusedBackwardPass ? "steps in the backward pass" : nil,
     ]
     let times: [(String, Double?)] = [
       ("forward", forwardMs), ("forward and backward", forwardBackwardMs), ("training step", stepMs),

@@ -28,20 +28,7 @@ struct OptimizerOptions: ParsableArguments {
       """, valueName: "no|fp16|bf16"))
   var mixedPrecision: MixedPrecision?
 
-  @Flag(
-    name: .customLong("full-bf16"), inversion: .prefixedNo, exclusivity: .chooseLast,
-    help: "With --mixed-precision bf16: keep trained weights in bf16 alone, rounded at random, to save memory.")
-  var fullBf16 = false
-
-  @Flag(
-    name: .customLong("use-8bit-adam"), inversion: .prefixedNo, exclusivity: .chooseLast,
-    help: "Keep AdamW's moments in 8 bits instead of 32, quantised by blocks.")
-  var use8bitAdam = false
-
-  @Flag(
-    inversion: .prefixedNo, exclusivity: .chooseLast,
-    help: "Update weights during the backward pass and keep no gradients; needs --max-grad-norm inf.")
-  var fusedBackwardPass = false
+  @OptionGroup var memorySaving: MemorySavingOptions
 
   @Option(help: "The highest learning rate. (default: 5e-6)")
   var learningRate: Double?
@@ -91,9 +78,7 @@ struct OptimizerOptions: ParsableArguments {
   func apply(to configuration: inout TrainingConfiguration) {
     configuration.maxTrainSteps = maxTrainSteps
     configuration.gradientCheckpointing = gradientCheckpointing
-    configuration.fullBf16 = fullBf16
-    configuration.use8bitAdam = use8bitAdam
-    configuration.fusedBackwardPass = fusedBackwardPass
+    memorySaving.apply(to: &configuration)
     configuration.scaleLr = scaleLr
     configuration.offsetNoise = offsetNoise
     configuration.snrGamma = snrGamma
