@@ -155,12 +155,13 @@ public final class AdamW {
       for (index, store) in stores.enumerated() { update(index, 0..<store.values.count, store.totalGradients) }
     }
     for store in stores { store.clearGradients() }
-    if let lossScaling {
-      backend.updateScale(lossScaling, clipping: clipping, scale: lossScale, goodSteps: goodSteps)
-    }
     isUnderWay = false
     let norm = squaredNorm.unary(.squareRoot)
-    return lossScaling == nil ? norm : norm / lossScale
+    guard let lossScaling else { return norm }
+    // Before the scale moves on, as it is that of this step.
+    let unscaled = norm / lossScale
+    backend.updateScale(lossScaling, clipping: clipping, scale: lossScale, goodSteps: goodSteps)
+    return unscaled
   }
 
   /// Prepares a step and takes it.

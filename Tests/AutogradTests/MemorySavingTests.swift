@@ -118,7 +118,6 @@ import Testing
   func momentsInEightBitsTrainAsWell(_ device: Device) throws {
     let exact = try train(.plain, steps: 50, on: device.backend)
     let coarse = try train(.plain, steps: 50, on: device.backend, quantizesMoments: true)
-    print("losses", exact.losses[0], exact.losses[49], coarse.losses[49])
     #expect(exact.losses[49] < exact.losses[0] / 2)
     let gained = exact.losses[0] - exact.losses[49]
     #expect(abs(coarse.losses[49] - exact.losses[49]) < 0.05 * gained)

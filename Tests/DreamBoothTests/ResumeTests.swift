@@ -138,7 +138,6 @@ import Testing
     }
     let (exact, coarse) = (try losses(false), try losses(true))
     func mean(_ losses: ArraySlice<Float>) -> Float { losses.reduce(0, +) / Float(losses.count) }
-    print("run losses", mean(exact[..<10]), mean(exact[40...]), mean(coarse[40...]))
     #expect(exact[0] == coarse[0] && exact != coarse)
     #expect(mean(coarse[40...]) < mean(coarse[..<10]))
     #expect(abs(mean(coarse[40...]) - mean(exact[40...])) < 0.05 * mean(exact[40...]))

@@ -106,7 +106,6 @@ import Testing
       change(&configuration)
       return try TrainingMemory(folder, configuration)
     }
-    for memory in memory { print("memory", memory.total, memory) }
     let trained = 859_520_964 + 123_060_480
     #expect(memory[0].total < 20_000_000_000)
     #expect(memory[1].moments >= 2 * trained && memory[1].moments < 2 * trained * 65 / 64 * 101 / 100)
