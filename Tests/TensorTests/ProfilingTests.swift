@@ -58,6 +58,16 @@ import Testing
     #expect(x.array() == [Float](repeating: 4, count: 5))
   }
 
+  /// The CPU converts half types before it sums them.
+  @Test func callsInsideCallsAreAPartOfThem() {
+    let backend = ProfilingBackend(CPUBackend())
+    let x = Tensor([Float16](repeating: 2, count: 5), [5], on: backend)
+    let out = Tensor(empty: [], on: backend)
+    backend.sumOfSquares(x, into: .overwrite(out))
+    #expect(backend.takeProfile().primitives.keys.map(\.rawValue) == ["sumOfSquares"])
+    #expect(out.scalar == 20)
+  }
+
   @Test func callsThatAreAlikeCountTogether() {
     let backend = ProfilingBackend(CPUBackend())
     let x = Tensor(repeating: 1, [5], on: backend)

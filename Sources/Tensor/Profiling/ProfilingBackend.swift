@@ -14,9 +14,15 @@ public final class ProfilingBackend: Backend {
     let end: any DeviceMoment
   }
 
+  private struct Account {
+    var calls: [Call] = []
+    /// How many calls are under way, one inside the other.
+    var depth = 0
+  }
+
   /// The device that computes.
   public let device: any Backend
-  private let calls = Mutex<[Call]>([])
+  private let state = Mutex(Account())
 
   /// A device that computes on `device`.
   public init(_ device: any Backend) {
@@ -26,9 +32,9 @@ public final class ProfilingBackend: Backend {
   /// Where the time went since the last call of this function, or since the beginning; waits for the device.
   public func takeProfile() -> Profile {
     device.synchronize()
-    let calls = calls.withLock { calls in
-      defer { calls = [] }
-      return calls
+    let calls = state.withLock { state in
+      defer { state.calls = [] }
+      return state.calls
     }
     return calls.reduce(into: Profile()) { profile, call in
       var total = Profile.Total()
@@ -40,11 +46,17 @@ public final class ProfilingBackend: Backend {
     }
   }
 
-  /// Carries out a call and notes it down.
+  /// Carries out a call and notes it down. Calls that the device makes in turn are a part of it.
   func account(
     _ primitive: Primitive, _ variant: String = "", flops: Int, reading operands: [Tensor?],
     writing outputs: [Destination?], _ call: () -> Void
   ) {
+    let isPart = state.withLock { state in
+      defer { state.depth += 1 }
+      return state.depth > 0
+    }
+    defer { state.withLock { $0.depth -= 1 } }
+    if isPart { return call() }
     let begin = device.now()
     call()
     let end = device.now()
@@ -55,7 +67,7 @@ public final class ProfilingBackend: Backend {
     let read = operands.reduce(0) { $0 + $1.byteCount }
     let written = outputs.reduce(0) { $0 + $1.tensor.byteCount * ($1.write == .accumulate ? 2 : 1) }
     let entry = Call(kind: kind, bytes: read + written, flops: flops, begin: begin, end: end)
-    calls.withLock { $0.append(entry) }
+    state.withLock { $0.calls.append(entry) }
   }
 
   /// Carries out a call whose arithmetic is a multiple of a number of elements, and notes it down.
