@@ -36,7 +36,10 @@ import Testing
     #expect(
       plan.alternatives.map(\.flags) == [
         ["--gradient_checkpointing"], ["--gradient_checkpointing", "--use_8bit_adam"],
-        ["--gradient_checkpointing", "--use_8bit_adam", "--resolution 64"],
+        ["--gradient_checkpointing", "--use_8bit_adam", "--fused_backward_pass --max_grad_norm inf"],
+        [
+          "--gradient_checkpointing", "--use_8bit_adam", "--fused_backward_pass --max_grad_norm inf", "--resolution 64",
+        ],
       ])
     #expect(plan.alternatives.map(\.total) == plan.alternatives.map(\.total).sorted(by: >))
     #expect(plan.alternatives[0].total < plan.total)
@@ -58,6 +61,7 @@ import Testing
     #expect(plain.alternatives[0].flags == ["--mixed_precision bf16"])
     #expect(plain.alternatives[0].total == mixed.total)
     #expect(mixed.alternatives[0].flags == ["--gradient_checkpointing"])
+    #expect(mixed.alternatives[3].flags.last == "--full_bf16")
     #expect(2 * mixed.gradients == plain.gradients)
     #expect(mixed.moments == plain.moments)
     #expect(mixed.activations < plain.activations)

@@ -21,7 +21,7 @@ extension CUDABackend {
       .tensor(scale), .tensor(goodSteps))
   }
 
-  /// One AdamW step, in the order of operations of torch.optim.AdamW; bit for bit what the CPU computes.
+  /// One AdamW step, in the order of operations of torch.optim.AdamW; from the same rates, bit for bit what the CPU computes.
   public func adamW(
     _ constants: AdamWConstants, rates: Tensor, clipping: Tensor, gradient: Tensor, parameter: Tensor,
     moment1: Tensor, moment2: Tensor, shadow: Tensor?, rounding: StochasticRounding?
