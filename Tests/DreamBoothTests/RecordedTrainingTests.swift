@@ -30,14 +30,7 @@ import Testing
     (
       "everything",
       { fixture, configuration in
-        fixture.addPrior(&configuration)
-        configuration.trainTextEncoder = true
-        configuration.centerCrop = false
-        configuration.randomFlip = true
-        configuration.gradientAccumulationSteps = 2
-        configuration.gradientCheckpointing = true
-        configuration.offsetNoise = true
-        configuration.snrGamma = 5
+        fixture.addEverything(&configuration)
         configuration.lrScheduler = .linear
       }
     ),

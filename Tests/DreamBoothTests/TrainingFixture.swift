@@ -51,6 +51,18 @@ struct TrainingFixture {
     configuration.numClassImages = 4
   }
 
+  /// Whatever changes how batches are made and added up.
+  func addEverything(_ configuration: inout TrainingConfiguration) {
+    addPrior(&configuration)
+    configuration.trainTextEncoder = true
+    configuration.centerCrop = false
+    configuration.randomFlip = true
+    configuration.gradientAccumulationSteps = 2
+    configuration.gradientCheckpointing = true
+    configuration.offsetNoise = true
+    configuration.snrGamma = 5
+  }
+
   @discardableResult
   func run(
     _ configuration: TrainingConfiguration, stop: StopSignal = StopSignal(),
