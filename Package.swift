@@ -4,7 +4,25 @@ import PackageDescription
 /// Unsafe memory access stays below these targets: the compiler proves it.
 let safe: [SwiftSetting] = [.strictMemorySafety(), .treatAllWarnings(as: .error)]
 let plain: [SwiftSetting] = [.treatAllWarnings(as: .error)]
-/// Vector square roots exist in the compiler's own module only; SIMD's `squareRoot` works number by number.
+/// The CPU's kernels are compiled once for each instruction set, from one source, and always optimised. The square root
+/// of a vector exists in the compiler's own module only.
+func kernels(_ name: String, _ level: String, _ flags: [String] = []) -> Target {
+  .target(
+    name: name, dependencies: ["CPUKernels"],
+    swiftSettings: plain + [
+      .define(level), .enableExperimentalFeature("BuiltinModule"), .unsafeFlags(["-Ounchecked"] + flags),
+    ])
+}
+#if arch(x86_64)
+  let kernelTargets = [
+    kernels("CPUKernelsBaseline", "BASELINE"),
+    kernels("CPUKernelsV3", "V3", ["-Xcc", "-march=x86-64-v3"]),
+    kernels("CPUKernelsV4", "V4", ["-Xcc", "-march=x86-64-v4", "-Xcc", "-mprefer-vector-width=512"]),
+  ]
+#else
+  let kernelTargets = [kernels("CPUKernelsBaseline", "BASELINE")]
+#endif
+
 let vectorised = plain + [.enableExperimentalFeature("BuiltinModule")]
 
 let package = Package(
@@ -26,7 +44,11 @@ let package = Package(
     .systemLibrary(name: "CLinux"),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
-    .target(name: "Tensor", dependencies: ["CLinux", "COpenBLAS"], swiftSettings: vectorised),
+    .target(name: "CPUKernels", swiftSettings: plain),
+    .target(
+      name: "Tensor",
+      dependencies: ["CLinux", "COpenBLAS", "CPUKernels"] + kernelTargets.map { .byName(name: $0.name) },
+      swiftSettings: vectorised),
     .target(name: "Autograd", dependencies: ["Tensor"], swiftSettings: safe),
     .target(name: "Diffusion", dependencies: ["Autograd", "Images"], swiftSettings: safe),
     .target(name: "Images", dependencies: ["Tensor", "CPNG", "CJPEG"], swiftSettings: plain),
@@ -58,6 +80,6 @@ let package = Package(
     .testTarget(
       name: "CommandLineTests", dependencies: ["DreamBooth", "TestSupport", "dbtool"], swiftSettings: plain),
     .testTarget(name: "DiffusionTests", dependencies: ["Diffusion", "Images", "TestSupport"], swiftSettings: plain),
-  ],
+  ] + kernelTargets,
   swiftLanguageModes: [.v6]
 )

@@ -1,8 +1,3 @@
-/// Whether a kernel replaces what its output holds or adds to it.
-public enum Write: Sendable, Hashable, CaseIterable {
-  case overwrite, accumulate
-}
-
 /// Where a kernel puts its result. Gradients add up in the kernel that makes them, without a pass of their own.
 public struct Destination: Sendable {
   /// The tensor that is written.
@@ -21,26 +16,6 @@ public struct Destination: Sendable {
     self.tensor = tensor
     self.write = write
   }
-}
-
-/// Functions of one number.
-public enum UnaryOperation: String, Sendable, CaseIterable {
-  case squareRoot, exp
-  /// x · sigmoid(x).
-  case silu
-  /// x · Φ(x) with the exact error function (PyTorch's default).
-  case gelu
-  /// x · sigmoid(1.702 x), CLIP ViT-L's activation.
-  case quickGELU
-}
-
-/// Functions of two numbers.
-public enum BinaryOperation: String, Sendable, CaseIterable {
-  case add, subtract, multiply, divide
-  /// The smaller and the larger of two numbers; NaN where the first is NaN.
-  case minimum, maximum
-  /// Derivatives of the activations: the first operand is the activation's input, the second the incoming gradient.
-  case siluBackward, geluBackward, quickGELUBackward
 }
 
 /// A matrix product: C [m, n] = A [m, k] · B [k, n], where A and B may be stored transposed.

@@ -1,3 +1,4 @@
+import CPUKernels
 import Glibc
 
 /// The host's processors. Computes in Float32; half types are stored, moved, cast and taken by the optimiser.
@@ -13,11 +14,20 @@ public final class CPUBackend: Backend {
   public let computeTypes: Set<DType> = [.float32]
   let pool = MemoryPool()
   let threads: ThreadPool
+  /// The vector instructions that are used.
+  public let instructionSet: InstructionSet
+  let kernels: any KernelSet.Type
 
   /// A backend on `threads` threads: by default as many as the environment variable `TENSOR_THREADS` says or, without
-  /// it, as there are processors.
-  public init(threads: Int? = nil) {
+  /// it, as there are processors. It uses the best vector instructions of this machine, unless the environment variable
+  /// `DREAMBOOTH_CPU` or `instructionSet` name others.
+  public init(threads: Int? = nil, instructionSet: InstructionSet? = nil) {
     OpenBLAS.prepared
+    self.instructionSet = instructionSet ?? .chosen
+    require(
+      InstructionSet.available.contains(self.instructionSet), "CPUBackend: this processor has no \(self.instructionSet)"
+    )
+    kernels = self.instructionSet.kernels
     self.threads = ThreadPool(threadCount: threads ?? CPUBackend.requestedThreads ?? OpenBLAS.availableProcessors)
   }
 

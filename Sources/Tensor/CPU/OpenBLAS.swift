@@ -38,7 +38,7 @@ extension OpenBLAS {
   /// run, which are twice as fast. A choice made by the user stands.
   private static func correctDetection() {
     let choice = "OPENBLAS_CORETYPE"
-    guard getenv(choice) == nil, ["Haswell", "Zen"].contains(processorName), processorHasAVX512 else { return }
+    guard getenv(choice) == nil, ["Haswell", "Zen"].contains(processorName), InstructionSet.best == .v4 else { return }
     typealias Call = @convention(c) () -> Void
     // Only libraries that hold kernels for several processors have these two.
     guard let stop = dlsym(nil, "gotoblas_dynamic_quit"), let start = dlsym(nil, "gotoblas_dynamic_init") else {
@@ -48,21 +48,6 @@ extension OpenBLAS {
     unsafeBitCast(stop, to: Call.self)()
     unsafeBitCast(start, to: Call.self)()
     unsetenv(choice)
-  }
-
-  /// Whether the system lists the four parts of AVX-512 that the kernels need.
-  private static var processorHasAVX512: Bool {
-    guard let file = fopen("/proc/cpuinfo", "r") else { return false }
-    defer { fclose(file) }
-    var line: UnsafeMutablePointer<CChar>?
-    var capacity = 0
-    defer { free(line) }
-    while getline(&line, &capacity, file) > 0 {
-      guard let line, strncmp(line, "flags", 5) == 0 else { continue }
-      let flags = String(cString: line).split(whereSeparator: \.isWhitespace)
-      return ["avx512f", "avx512bw", "avx512dq", "avx512vl"].allSatisfy { flags.contains(Substring($0)) }
-    }
-    return false
   }
 }
 

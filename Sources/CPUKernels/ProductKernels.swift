@@ -1,0 +1,42 @@
+/// Products of matrices whose right operand has been put in order: `packPanels` first, then `multiply`.
+///
+/// The right operand is cut into panels of `tileColumns` columns, each of which lies in one piece, so that the inner
+/// loop reads it from front to back (K. Goto, R. van de Geijn, Anatomy of high-performance matrix multiplication, 2008).
+/// Each element of the result is one sum in the order of the depth, wherever the result is cut: who shares the work out
+/// differently gets the same bytes.
+public protocol ProductKernels: SendableMetatype {
+  /// The rows of the result that are computed at once.
+  static var tileRows: Int { get }
+  /// The columns of a panel.
+  static var tileColumns: Int { get }
+
+  /// Puts `columns` columns of a matrix [depth, columns] in order. Panel p, [depth, tileColumns], gets columns from
+  /// p · tileColumns on, and zeros beyond the last.
+  ///
+  /// - Parameters:
+  ///   - stride: the distance between rows, or between columns where `isTransposed` says that columns lie in one piece.
+  static func packPanels(
+    _ b: ConstantFloats, stride: Int, isTransposed: Bool, depth: Int, columns: Int, into panels: Floats)
+
+  /// C [rows, columns] = Σ over taps and depth of A [rows, taps, depth] · B [taps · depth, columns], for an A whose rows
+  /// lie in one piece for each tap.
+  ///
+  /// - Parameters:
+  ///   - a: the address of each row, [taps, rows].
+  ///   - offset: where the depth begins in each row.
+  ///   - panels: B in order, of depth taps · depth.
+  ///   - stride: the distance between rows of C.
+  ///   - bias: what each column begins with, [columns].
+  static func multiply(
+    rows a: RowPointers, offset: Int, rowCount: Int, taps: Int, depth: Int, panels: ConstantFloats, columns: Int,
+    into c: Floats, stride: Int, bias: ConstantFloats?, _ write: Write)
+
+  /// C [rows, columns] = Aᵀ B for A [depth, rows], whose columns are the rows of the product.
+  ///
+  /// - Parameters:
+  ///   - a: the address of each of A's rows, [depth].
+  ///   - offset: where the first row of the product is found in each of them.
+  static func multiply(
+    columns a: RowPointers, offset: Int, rowCount: Int, depth: Int, panels: ConstantFloats, columns: Int,
+    into c: Floats, stride: Int, _ write: Write)
+}

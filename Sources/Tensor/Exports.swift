@@ -1,0 +1,3 @@
+@_exported import enum CPUKernels.BinaryOperation
+@_exported import enum CPUKernels.UnaryOperation
+@_exported import enum CPUKernels.Write
