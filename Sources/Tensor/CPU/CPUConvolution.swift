@@ -1,6 +1,9 @@
 extension CPUBackend {
   /// Cross-correlation, as PyTorch's conv2d, plus `bias` [out channels].
   public func convolution(_ x: Tensor, _ weight: Tensor, bias: Tensor?, _ spec: Convolution2D, into out: Tensor) {
+    if WinogradConvolution.suits(x.shape, weight: weight.shape, spec) {
+      return winogradConvolution(x, weight, bias: bias, into: out)
+    }
     let name: StaticString = "convolution"
     let (x, weight, bias, target, geometry, outChannels) = (
       x.host(name), weight.host(name), bias?.host(name), out.host(name),
@@ -19,6 +22,9 @@ extension CPUBackend {
   public func convolutionBackwardInput(
     _ gradient: Tensor, _ weight: Tensor, _ spec: Convolution2D, into dx: Destination
   ) {
+    if WinogradConvolution.suits(dx.tensor.shape, weight: weight.shape, spec) {
+      return winogradConvolutionBackwardInput(gradient, weight, into: dx)
+    }
     let name: StaticString = "convolutionBackwardInput"
     let geometry = ImageColumns(x: dx.tensor.shape, weight: weight.shape, out: gradient.shape, spec)
     let outChannels = weight.shape[3]

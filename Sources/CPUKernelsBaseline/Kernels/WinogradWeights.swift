@@ -1,0 +1,123 @@
+public import CPUKernels
+
+extension Kernels {
+  /// G g Gᵀ of weights; see `WinogradKernels`.
+  public static func transformWeights(
+    _ weights: ConstantFloats, tapDistance: Int, stride: Int, isTurned: Bool, depth: Int, columns: Int,
+    into panels: Floats, distance: Int
+  ) {
+    var column = 0
+    while column < columns {
+      let panel = panels + column * depth
+      let count = min(tileColumns, columns - column)
+      if isTurned {
+        transformTurnedPanel(
+          weights + column * stride, tapDistance: tapDistance, stride: stride, depth: depth, columns: count,
+          into: panel, distance: distance)
+      } else {
+        transformPanel(
+          weights + column, tapDistance: tapDistance, stride: stride, depth: depth, columns: count, into: panel,
+          distance: distance)
+      }
+      column += tileColumns
+    }
+  }
+
+  /// Rows of all taps, of at most `tileColumns` columns.
+  @inline(__always)
+  private static func transformPanel(
+    _ weights: ConstantFloats, tapDistance: Int, stride: Int, depth: Int, columns: Int, into panel: Floats,
+    distance: Int
+  ) {
+    let left = min(columns, Vector.scalarCount)
+    let right = max(columns - Vector.scalarCount, 0)
+    for k in 0..<depth {
+      let (from, to) = (weights + k * stride, panel + k * tileColumns)
+      storeWeights(into: to, distance) { from.vector(at: $0 * tapDistance, count: left) }
+      storeWeights(into: to + Vector.scalarCount, distance) {
+        from.vector(at: $0 * tapDistance + Vector.scalarCount, count: right)
+      }
+    }
+  }
+
+  /// The taps in reverse order, each transposed in squares of one vector's width first.
+  @inline(__always)
+  private static func transformTurnedPanel(
+    _ weights: ConstantFloats, tapDistance: Int, stride: Int, depth: Int, columns: Int, into panel: Floats,
+    distance: Int
+  ) {
+    let size = Vector.scalarCount * tileColumns
+    withUnsafeTemporaryAllocation(byteCount: 9 * size * 4, alignment: 64) { memory in
+      let taps = memory.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: Float.self)
+      var k = 0
+      while k < depth {
+        let rows = min(Vector.scalarCount, depth - k)
+        for tap in 0..<9 {
+          packPanels(
+            weights + (8 - tap) * tapDistance + k, stride: stride, isTransposed: true, depth: rows, columns: columns,
+            into: taps + tap * size)
+        }
+        transformPanel(
+          taps, tapDistance: size, stride: tileColumns, depth: rows, columns: tileColumns,
+          into: panel + k * tileColumns, distance: distance)
+        k += Vector.scalarCount
+      }
+    }
+  }
+
+  @inline(__always)
+  private static func storeWeights(into out: Floats, _ distance: Int, _ tap: (Int) -> Vector) {
+    // The columns of the kernel first: G g.
+    let left = Winograd.weights(tap(0), tap(3), tap(6))
+    let middle = Winograd.weights(tap(1), tap(4), tap(7))
+    let right = Winograd.weights(tap(2), tap(5), tap(8))
+    storeRow(Winograd.weights(left.first, middle.first, right.first), 0, out, distance)
+    storeRow(Winograd.weights(left.second, middle.second, right.second), 1, out, distance)
+    storeRow(Winograd.weights(left.third, middle.third, right.third), 2, out, distance)
+    storeRow(Winograd.weights(left.fourth, middle.fourth, right.fourth), 3, out, distance)
+  }
+
+  /// Gᵀ u G of sums; see `WinogradKernels`.
+  public static func transformWeightSums(
+    _ matrices: ConstantFloats, distance: Int, rows: Int, columns: Int, into weights: Floats, tapDistance: Int,
+    stride: Int, _ write: Write
+  ) {
+    for row in 0..<rows {
+      let (sums, out) = (matrices + row * columns, weights + row * stride)
+      var column = 0
+      while column < columns {
+        let count = min(Vector.scalarCount, columns - column)
+        let first = rowWeightSums(sums + column, 0, distance, count)
+        let second = rowWeightSums(sums + column, 1, distance, count)
+        let third = rowWeightSums(sums + column, 2, distance, count)
+        let fourth = rowWeightSums(sums + column, 3, distance, count)
+        let left = Winograd.weightSums(Quadruple(first.0, second.0, third.0, fourth.0))
+        let middle = Winograd.weightSums(Quadruple(first.1, second.1, third.1, fourth.1))
+        let right = Winograd.weightSums(Quadruple(first.2, second.2, third.2, fourth.2))
+        let taps = (out + column, tapDistance)
+        storeKernelRow((left.0, middle.0, right.0), 0, taps, count, write)
+        storeKernelRow((left.1, middle.1, right.1), 1, taps, count, write)
+        storeKernelRow((left.2, middle.2, right.2), 2, taps, count, write)
+        column += Vector.scalarCount
+      }
+    }
+  }
+
+  @inline(__always)
+  private static func rowWeightSums(
+    _ sums: ConstantFloats, _ row: Int, _ distance: Int, _ count: Int
+  ) -> (Vector, Vector, Vector) {
+    let sums = sums + 4 * row * distance
+    return Winograd.weightSums(Quadruple { sums.vector(at: $0 * distance, count: count) })
+  }
+
+  @inline(__always)
+  private static func storeKernelRow(
+    _ values: (Vector, Vector, Vector), _ row: Int, _ taps: (start: Floats, distance: Int), _ count: Int, _ write: Write
+  ) {
+    let first = taps.start + 3 * row * taps.distance
+    store(values.0, first, 0, count, write)
+    store(values.1, first, taps.distance, count, write)
+    store(values.2, first, 2 * taps.distance, count, write)
+  }
+}
