@@ -36,7 +36,30 @@ public protocol ProductKernels: SendableMetatype {
   /// - Parameters:
   ///   - a: the address of each of A's rows, [depth].
   ///   - offset: where the first row of the product is found in each of them.
+  ///   - bias: what each column begins with, [columns].
   static func multiply(
     columns a: RowPointers, offset: Int, rowCount: Int, depth: Int, panels: ConstantFloats, columns: Int,
-    into c: Floats, stride: Int, _ write: Write)
+    into c: Floats, stride: Int, bias: ConstantFloats?, _ write: Write)
+
+  /// Writes a matrix [rows, columns] as [columns, rows], or adds it.
+  ///
+  /// - Parameters:
+  ///   - stride: the distance between rows of the matrix.
+  ///   - outStride: the distance between rows of the result.
+  ///   - bias: what each column of the result begins with, [rows].
+  static func transpose(
+    _ x: ConstantFloats, stride: Int, rows: Int, columns: Int, into out: Floats, stride outStride: Int,
+    bias: ConstantFloats?, _ write: Write)
+}
+
+extension ProductKernels {
+  /// C [rows, columns] = Aᵀ B without a bias.
+  public static func multiply(
+    columns a: RowPointers, offset: Int, rowCount: Int, depth: Int, panels: ConstantFloats, columns: Int,
+    into c: Floats, stride: Int, _ write: Write
+  ) {
+    multiply(
+      columns: a, offset: offset, rowCount: rowCount, depth: depth, panels: panels, columns: columns, into: c,
+      stride: stride, bias: nil, write)
+  }
 }

@@ -35,23 +35,44 @@ extension Kernels {
     _ b: ConstantFloats, stride: Int, depth: Int, columns: Int, into panel: Floats
   ) {
     let width = Vector.scalarCount
-    var k = 0
-    while k < depth {
-      let rows = min(width, depth - k)
-      for half in 0..<2 {
-        let count = min(max(columns - half * width, 0), width)
-        let (from, to) = (b + half * width * stride + k, panel + k * tileColumns + half * width)
-        if rows == width && count == width {
-          transposeSquare(from, stride, into: to, tileColumns)
-        } else {
-          for row in 0..<rows {
-            for column in 0..<width {
-              to[row * tileColumns + column] = column < count ? from[column * stride + row] : 0
-            }
-          }
+    for half in 0..<2 {
+      let (from, to) = (b + half * width * stride, panel + half * width)
+      let count = min(max(columns - half * width, 0), width)
+      var k = 0
+      while k < depth {
+        // The last block begins early enough to be whole.
+        let first = min(k, max(depth - width, 0))
+        forEachColumn(of: from + first, stride: stride, rows: count, columns: min(depth, width)) { row, vector in
+          (to + (first + row) * tileColumns).store(vector)
         }
+        k += width
       }
-      k += width
+    }
+  }
+
+  /// Exchanges rows and columns; see `ProductKernels`.
+  public static func transpose(
+    _ x: ConstantFloats, stride: Int, rows: Int, columns: Int, into out: Floats, stride outStride: Int,
+    bias: ConstantFloats?, _ write: Write
+  ) {
+    let width = Vector.scalarCount
+    var row = 0
+    while row < rows {
+      let rowCount = min(width, rows - row)
+      let start = bias.map { $0.vector(at: row, count: rowCount) } ?? .zero
+      var column = 0
+      while column < columns {
+        let to = out + column * outStride + row
+        forEachColumn(
+          of: x + row * stride + column, stride: stride, rows: rowCount, columns: min(width, columns - column)
+        ) { index, vector in
+          var sum = vector + start
+          if write == .accumulate { sum += ConstantFloats(to + index * outStride).vector(count: rowCount) }
+          (to + index * outStride).store(sum, count: rowCount)
+        }
+        column += width
+      }
+      row += width
     }
   }
 }

@@ -35,25 +35,34 @@ extension Kernels {
     }
   }
 
-  /// Products of columns; see `ProductKernels`. The rows of a tile are brought together first, and used for all panels.
+  /// Products of columns; see `ProductKernels`. The rows of a few tiles are brought together first, and used for all
+  /// panels.
   public static func multiply(
     columns a: RowPointers, offset: Int, rowCount: Int, depth: Int, panels: ConstantFloats, columns: Int,
-    into c: Floats, stride: Int, _ write: Write
+    into c: Floats, stride: Int, bias: ConstantFloats?, _ write: Write
   ) {
-    withUnsafeTemporaryAllocation(byteCount: 4 * (depth * tileRows + Vector.scalarCount), alignment: 64) { memory in
-      let interleaved = memory.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: Float.self)
+    // As many tiles as fit in 128 KB: the longer the pieces that are read from each of A's rows, the better.
+    let tileSize = max(depth * tileRows, 1)
+    let blockRows = min(max((1 << 15) / tileSize, 1) * tileRows, rowCount)
+    let capacity = (blockRows + tileRows - 1) / tileRows * tileSize
+    withUnsafeTemporaryAllocation(byteCount: 4 * max(capacity, 1), alignment: 64) { memory in
+      let tiles = memory.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: Float.self)
       var row = 0
+      var blockEnd = 0
       while row < rowCount {
-        let count = min(tileRows, rowCount - row)
-        interleave(a, offset: offset + row, count: count, depth: depth, into: interleaved)
+        if row == blockEnd {
+          blockEnd = min(row + blockRows, rowCount)
+          interleave(a, offset: offset + row, count: blockEnd - row, depth: depth, into: tiles)
+        }
+        let tile = tiles + (row % blockRows) * depth
         var column = 0
         while column < columns {
           let target = TileTarget(
-            start: c + row * stride + column, stride: stride, columns: min(tileColumns, columns - column), bias: nil,
-            write: write)
+            start: c + row * stride + column, stride: stride, columns: min(tileColumns, columns - column),
+            bias: bias.map { $0 + column }, write: write)
           multiplyTile(
-            rowCount: count, taps: 1, depth: depth, panel: panels + column * depth, into: target
-          ) { _, first in InterleavedRows(start: interleaved + first, pitch: tileRows) }
+            rowCount: min(tileRows, rowCount - row), taps: 1, depth: depth, panel: panels + column * depth, into: target
+          ) { _, first in InterleavedRows(start: tile + first, pitch: tileRows) }
           column += tileColumns
         }
         row += tileRows
@@ -61,21 +70,34 @@ extension Kernels {
     }
   }
 
-  /// Copies `count` neighbouring columns of all rows, [depth, tileRows].
+  /// Copies `count` neighbouring columns of all rows, [tiles, depth, tileRows].
   @inline(__always)
-  private static func interleave(_ rows: RowPointers, offset: Int, count: Int, depth: Int, into out: Floats) {
-    if count == tileRows {
-      for k in 0..<depth {
-        // One vector, or one and a half: what is stored beyond is overwritten by the next row.
-        let (from, to) = (rows[k] + offset, out + k * tileRows)
-        for element in 0..<tileRows { to[element] = from[element] }
+  private static func interleave(_ rows: RowPointers, offset: Int, count: Int, depth: Int, into tiles: Floats) {
+    for k in 0..<depth {
+      let from = rows[k] + offset
+      var to = tiles + k * tileRows
+      var column = 0
+      while column + tileRows <= count {
+        copyTileRow(from + column, to)
+        to += depth * tileRows
+        column += tileRows
       }
-    } else {
-      for k in 0..<depth {
-        for element in 0..<count { out[k * tileRows + element] = rows[k][offset + element] }
-        for element in count..<tileRows { out[k * tileRows + element] = 0 }
+      if column < count {
+        for element in 0..<tileRows { to[element] = column + element < count ? from[column + element] : 0 }
       }
     }
+  }
+
+  @inline(__always)
+  private static func copyTileRow(_ from: ConstantFloats, _ to: Floats) {
+    // Twelve or six numbers, in the largest pieces that have such a size.
+    #if V4
+      to.copyVector(SIMD8<Float>.self, from)
+      (to + 8).copyVector(SIMD4<Float>.self, from + 8)
+    #else
+      to.copyVector(SIMD4<Float>.self, from)
+      (to + 4).copyVector(SIMD2<Float>.self, from + 4)
+    #endif
   }
 
   /// One block of `tileRows` rows and one panel.
@@ -119,5 +141,13 @@ extension Kernels {
       }
     }
     target.store(upper, 0, min(rowCount, tileHeight))
+  }
+}
+
+extension Floats {
+  @inline(__always)
+  fileprivate func copyVector<V: SIMD>(_: V.Type, _ from: ConstantFloats) {
+    let vector = UnsafeRawPointer(from).loadUnaligned(as: V.self)
+    UnsafeMutableRawPointer(self).storeBytes(of: vector, as: V.self)
   }
 }

@@ -1,40 +1,67 @@
 import CPUKernels
 
-/// Writes the rows of a square of one vector's width as columns.
+#if V4
+  /// As many vectors as a vector has lanes.
+  typealias Square = InlineArray<16, Vector>
+#elseif V3
+  /// As many vectors as a vector has lanes.
+  typealias Square = InlineArray<8, Vector>
+#else
+  /// As many vectors as a vector has lanes.
+  typealias Square = InlineArray<4, Vector>
+#endif
+
+/// Calls `body` with the number and the elements of each column of a block of at most one vector's width and height.
 ///
-/// Interleaving row i with row i + n/2 moves every element whose row and column together read r₁…rₘ c₁…cₘ in binary to
-/// r₂…rₘ c₁…cₘ r₁. After m = log₂ n rounds rows and columns have changed places.
+/// Rows lie `stride` numbers apart. The elements of rows that the block lacks are zeros.
 @inline(__always)
-func transposeSquare(_ from: ConstantFloats, _ fromStride: Int, into to: Floats, _ toStride: Int) {
-  let width = Vector.scalarCount
-  withUnsafeTemporaryAllocation(byteCount: 2 * width * width * 4, alignment: 64) { memory in
-    let first = memory.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: Float.self)
-    let second = first + width * width
-    interleaveRows(from, fromStride, into: first, width)
-    #if V4
-      interleaveRows(first, width, into: second, width)
-      interleaveRows(second, width, into: first, width)
-      interleaveRows(first, width, into: to, toStride)
-    #elseif V3
-      interleaveRows(first, width, into: second, width)
-      interleaveRows(second, width, into: to, toStride)
-    #else
-      interleaveRows(first, width, into: to, toStride)
-    #endif
+func forEachColumn(
+  of start: ConstantFloats, stride: Int, rows: Int, columns: Int, _ body: (Int, Vector) -> Void
+) {
+  if rows == Vector.scalarCount && columns == Vector.scalarCount {
+    var square = Square(repeating: .zero)
+    for row in 0..<Vector.scalarCount { square[row] = (start + row * stride).vector() }
+    square = square.transposed
+    for column in 0..<Vector.scalarCount { body(column, square[column]) }
+  } else {
+    var square = Square(repeating: .zero)
+    for row in 0..<Vector.scalarCount where row < rows {
+      square[row] = (start + row * stride).vector(count: columns)
+    }
+    square = square.transposed
+    for column in 0..<Vector.scalarCount where column < columns { body(column, square[column]) }
   }
 }
 
-@inline(__always)
-private func interleaveRows(_ from: ConstantFloats, _ fromStride: Int, into to: Floats, _ toStride: Int) {
-  let half = Vector.scalarCount / 2
-  for row in 0..<half {
-    let (a, b) = ((from + row * fromStride).vector(), (from + (row + half) * fromStride).vector())
-    var (low, high) = (Vector.zero, Vector.zero)
-    low.evenHalf = a.lowHalf
-    low.oddHalf = b.lowHalf
-    high.evenHalf = a.highHalf
-    high.oddHalf = b.highHalf
-    (to + 2 * row * toStride).store(low)
-    (to + (2 * row + 1) * toStride).store(high)
+extension Square {
+  /// The same numbers with rows and columns exchanged.
+  ///
+  /// Interleaving row i with row i + n/2 moves every element whose row and column together read r₁…rₘ c₁…cₘ in binary
+  /// to r₂…rₘ c₁…cₘ r₁. After m = log₂ n rounds rows and columns have changed places.
+  @inline(__always)
+  fileprivate var transposed: Square {
+    #if V4
+      interleaved.interleaved.interleaved.interleaved
+    #elseif V3
+      interleaved.interleaved.interleaved
+    #else
+      interleaved.interleaved
+    #endif
+  }
+
+  @inline(__always)
+  private var interleaved: Square {
+    let half = Vector.scalarCount / 2
+    var result = Square(repeating: .zero)
+    for row in 0..<half {
+      var (low, high) = (Vector.zero, Vector.zero)
+      low.evenHalf = self[row].lowHalf
+      low.oddHalf = self[row + half].lowHalf
+      high.evenHalf = self[row].highHalf
+      high.oddHalf = self[row + half].highHalf
+      result[2 * row] = low
+      result[2 * row + 1] = high
+    }
+    return result
   }
 }

@@ -1,3 +1,4 @@
+import Builtin
 import CPUKernels
 
 #if V4
@@ -31,9 +32,22 @@ extension UnsafePointer<Float> {
   @inline(__always)
   func vector(at offset: Int = 0, count: Int) -> Vector {
     if count == Vector.scalarCount { return vector(at: offset) }
-    var vector = Vector.zero
-    for lane in 0..<count { vector[lane] = self[offset + lane] }
-    return vector
+    #if V4
+      let address = (self + offset)._rawValue
+      let zeros = unsafeBitCast(Vector.zero, to: Builtin.Vec16xFPIEEE32.self)
+      let vector = Builtin.int_masked_load_Vec16xFPIEEE32_RawPointer(
+        address, floatAlignment, lanes(below: count), zeros)
+      return unsafeBitCast(vector, to: Vector.self)
+    #elseif V3
+      let address = (self + offset)._rawValue
+      let zeros = unsafeBitCast(Vector.zero, to: Builtin.Vec8xFPIEEE32.self)
+      let vector = Builtin.int_masked_load_Vec8xFPIEEE32_RawPointer(address, floatAlignment, lanes(below: count), zeros)
+      return unsafeBitCast(vector, to: Vector.self)
+    #else
+      var vector = Vector.zero
+      for lane in 0..<count { vector[lane] = self[offset + lane] }
+      return vector
+    #endif
   }
 }
 
@@ -48,6 +62,42 @@ extension Floats {
   @inline(__always)
   func store(_ vector: Vector, at offset: Int = 0, count: Int) {
     if count == Vector.scalarCount { return store(vector, at: offset) }
-    for lane in 0..<count { self[offset + lane] = vector[lane] }
+    #if V4
+      let numbers = unsafeBitCast(vector, to: Builtin.Vec16xFPIEEE32.self)
+      let address = (self + offset)._rawValue
+      Builtin.int_masked_store_Vec16xFPIEEE32_RawPointer(numbers, address, floatAlignment, lanes(below: count))
+    #elseif V3
+      let numbers = unsafeBitCast(vector, to: Builtin.Vec8xFPIEEE32.self)
+      let address = (self + offset)._rawValue
+      Builtin.int_masked_store_Vec8xFPIEEE32_RawPointer(numbers, address, floatAlignment, lanes(below: count))
+    #else
+      for lane in 0..<count { self[offset + lane] = vector[lane] }
+    #endif
   }
 }
+
+// MARK: - The first lanes of a vector, for the instructions that leave the others alone
+
+#if V3 || V4
+  private var floatAlignment: Builtin.Int32 {
+    @inline(__always) get { Int32(4)._value }
+  }
+#endif
+
+#if V4
+  @inline(__always)
+  private func lanes(below count: Int) -> Builtin.Vec16xInt1 {
+    let numbers = SIMD16<Int32>(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+    let limit = SIMD16<Int32>(repeating: Int32(truncatingIfNeeded: count))
+    return Builtin.cmp_slt_Vec16xInt32(
+      unsafeBitCast(numbers, to: Builtin.Vec16xInt32.self), unsafeBitCast(limit, to: Builtin.Vec16xInt32.self))
+  }
+#elseif V3
+  @inline(__always)
+  private func lanes(below count: Int) -> Builtin.Vec8xInt1 {
+    let numbers = SIMD8<Int32>(0, 1, 2, 3, 4, 5, 6, 7)
+    let limit = SIMD8<Int32>(repeating: Int32(truncatingIfNeeded: count))
+    return Builtin.cmp_slt_Vec8xInt32(
+      unsafeBitCast(numbers, to: Builtin.Vec8xInt32.self), unsafeBitCast(limit, to: Builtin.Vec8xInt32.self))
+  }
+#endif

@@ -1,3 +1,5 @@
+import CPUKernels
+
 extension CPUBackend {
   /// A matrix product, plus `bias` [n] on every row.
   public func matrixProduct(_ a: Tensor, _ b: Tensor, _ product: MatrixProduct, bias: Tensor?, into out: Destination) {
@@ -10,60 +12,54 @@ extension CPUBackend {
     _ a: Floats, _ b: Floats, _ product: MatrixProduct, bias: Floats? = nil, into out: Floats, _ write: Write
   ) {
     let (m, n, k) = (product.m, product.n, product.k)
-    let grid = ProductGrid(m: m, n: n, k: k, threads: threadCount)
-    threads.parallelFor(grid.rowParts * grid.columnParts) { part in
-      let (rows, columns) = grid.part(part)
-      let corner = out + rows.lowerBound * n + columns.lowerBound
-      if let bias { addBias(bias + columns.lowerBound, rows.count, columns.count, stride: n, into: corner, write) }
-      let partA = StridedMatrix(
-        a + rows.lowerBound * (product.transposeA ? 1 : k), stride: product.transposeA ? m : k,
-        transposed: product.transposeA)
-      let partB = StridedMatrix(
-        b + columns.lowerBound * (product.transposeB ? k : 1), stride: product.transposeB ? k : n,
-        transposed: product.transposeB)
-      OpenBLAS.product(
-        m: rows.count, n: columns.count, k: k, partA, partB, beta: write == .accumulate || bias != nil ? 1 : 0,
-        into: StridedMatrix(corner, stride: n))
+    let left = StridedMatrix(a, stride: product.transposeA ? m : k, transposed: product.transposeA)
+    let right = StridedMatrix(b, stride: product.transposeB ? k : n, transposed: product.transposeB)
+    let bias = bias.map { ConstantFloats($0) }
+    if product.isBetterTransposed {
+      let transposed = PanelProduct(left: right.transposed, right: left.transposed, depth: k, kernels: kernels)
+      forEachPart(of: n, m, k) { rows, columns in
+        multiply(transposed, rows, columns, transposedInto: out, stride: n, bias: bias, write)
+      }
+    } else {
+      let product = PanelProduct(left: left, right: right, depth: k, kernels: kernels)
+      forEachPart(of: m, n, k) { rows, columns in
+        withWorkspace(product.workspaceCount(rows, columns)) { workspace in
+          product.multiply(
+            rows, columns, into: out + rows.lowerBound * n + columns.lowerBound, stride: n,
+            bias: bias.map { $0 + columns.lowerBound }, write, workspace)
+        }
+      }
     }
   }
 
-  /// Puts the bias where the product is going to be added.
-  private func addBias(
-    _ bias: Floats, _ rows: Int, _ columns: Int, stride: Int, into out: Floats, _ write: Write
+  /// Computes a part of a product and writes it with rows and columns exchanged.
+  private func multiply(
+    _ product: PanelProduct, _ rows: Range<Int>, _ columns: Range<Int>, transposedInto out: Floats, stride: Int,
+    bias: ConstantFloats?, _ write: Write
   ) {
-    for row in 0..<rows { store(0..<columns, into: out + row * stride, write) { bias[$0] } }
+    let width = kernels.wholeTiles(columns.count)
+    withWorkspace(rows.count * width + product.workspaceCount(rows, columns)) { result in
+      product.multiply(rows, columns, into: result, stride: width, bias: nil, .overwrite, result + rows.count * width)
+      kernels.transpose(
+        result, stride: width, rows: rows.count, columns: columns.count,
+        into: out + columns.lowerBound * stride + rows.lowerBound, stride: stride,
+        bias: bias.map { $0 + rows.lowerBound }, write)
+    }
+  }
+
+  private func forEachPart(
+    of m: Int, _ n: Int, _ k: Int, _ body: (_ rows: Range<Int>, _ columns: Range<Int>) -> Void
+  ) {
+    let grid = ProductGrid(
+      m: m, n: n, k: k, tileRows: kernels.tileRows, tileColumns: kernels.tileColumns, threads: threadCount)
+    threads.parallelFor(grid.count) { index in
+      let (rows, columns) = grid.part(index)
+      body(rows, columns)
+    }
   }
 }
 
-/// How the result of a matrix product is cut into one block for each thread.
-///
-/// Each block reads its own rows of A and columns of B, so among the ways to cut, the one with the least to read wins:
-/// tall results are cut into rows, wide ones into columns.
-private struct ProductGrid {
-  let rowParts: Int
-  let columnParts: Int
-  private let m: Int
-  private let n: Int
-
-  init(m: Int, n: Int, k: Int, threads: Int) {
-    (self.m, self.n) = (m, n)
-    // Below some hundred thousand multiplications, sharing costs more than it brings.
-    let parts = max(min(threads, m * n * k / (1 << 18)), 1)
-    var best = (rows: 1, reads: Int.max)
-    for rows in 1...parts where parts % rows == 0 {
-      let reads = m * (parts / rows) + n * rows
-      if reads < best.reads { best = (rows, reads) }
-    }
-    (rowParts, columnParts) = (best.rows, parts / best.rows)
-  }
-
-  /// The rows and columns of one block; the cuts lie at multiples of 16, which suits the library's inner loops.
-  func part(_ index: Int) -> (rows: Range<Int>, columns: Range<Int>) {
-    (cut(m, index / columnParts, rowParts), cut(n, index % columnParts, columnParts))
-  }
-
-  private func cut(_ extent: Int, _ index: Int, _ parts: Int) -> Range<Int> {
-    let units = (extent + 15) / 16
-    return min(units * index / parts * 16, extent)..<min(units * (index + 1) / parts * 16, extent)
-  }
+extension MatrixProduct {
+  /// Whether (B Aᵀ)ᵀ is computed for A Bᵀ. With few rows it takes longer to put B in order than to transpose the result.
+  fileprivate var isBetterTransposed: Bool { transposeB && !transposeA && m <= 160 && n > m }
 }
