@@ -1,5 +1,6 @@
 import ArgumentParser
 import DreamBooth
+import Foundation
 
 /// The `--device` and `--memory-limit` flags of every command that computes.
 struct DeviceOption: ParsableArguments {
@@ -21,7 +22,7 @@ struct DeviceOption: ParsableArguments {
   /// - Throws: what is missing, and how to get it.
   func backend() throws -> any Backend {
     switch device {
-    case .cpu: return CPUBackend()
+    case .cpu: return try CPUBackend(environment: ProcessInfo.processInfo.environment)
     case .cuda(let index):
       do {
         return try CUDABackend(device: index, memoryLimit: memoryLimit?.byteCount)

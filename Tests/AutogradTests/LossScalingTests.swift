@@ -34,7 +34,7 @@ import Testing
     var bits: [[UInt32]] { [parameters.values, optimizer.moments1[0], optimizer.moments2[0]].map(\.bits) }
   }
 
-  @Test(arguments: Device.allCases)
+  @Test(arguments: Device.kinds)
   func theScaleChangesNoStep(_ device: Device) throws {
     let plain = try Run(nil, on: device.backend)
     let scaled = try Run(Self.rule, on: device.backend)
@@ -51,7 +51,7 @@ import Testing
   }
 
   /// A bad step is as if it had never been, but for the scale.
-  @Test(arguments: Device.allCases, [Float.infinity, .nan])
+  @Test(arguments: Device.kinds, [Float.infinity, .nan])
   func stepsWithoutFiniteGradientsAreSkipped(_ device: Device, _ factor: Float) throws {
     let plain = try Run(nil, on: device.backend)
     let scaled = try Run(Self.rule, on: device.backend)
@@ -72,7 +72,7 @@ import Testing
   }
 
   /// Without a scale, too, gradients that are no numbers leave the model as it is.
-  @Test(arguments: Device.allCases)
+  @Test(arguments: Device.kinds)
   func aModelSurvivesBadGradients(_ device: Device) throws {
     let run = try Run(nil, on: device.backend)
     run.step()
@@ -82,7 +82,7 @@ import Testing
     #expect(run.optimizer.state == AdamW.State(updates: 1))
   }
 
-  @Test(arguments: Device.allCases)
+  @Test(arguments: Device.kinds)
   func aResumedOptimizerGoesOnBitForBit(_ device: Device) throws {
     let whole = try Run(Self.rule, on: device.backend)
     for factor in [1, .infinity, 1] as [Float] { whole.step(factor) }

@@ -50,7 +50,7 @@ import Testing
   }
 
   /// Steps in the backward pass are those after it, bit for bit, in whatever way parameters are used.
-  @Test(arguments: Device.allCases, Form.allCases)
+  @Test(arguments: Device.kinds, Form.allCases)
   func stepsInTheBackwardPassChangeNoBit(_ device: Device, _ form: Form) throws {
     let after = try train(form, steps: 4, on: device.backend)
     let inside = try train(form, steps: 4, on: device.backend, gradients: .untilComplete)
@@ -72,7 +72,7 @@ import Testing
   }
 
   /// The norm is that of all gradients, and one that is no number makes only its own parameter skip the step.
-  @Test(arguments: Device.allCases)
+  @Test(arguments: Device.kinds)
   func parametersSkipStepsOnTheirOwn(_ device: Device) throws {
     let (parameters, store) = try ParameterStore.build(
       on: device.backend, trainable: { _ in true }, gradients: .untilComplete,
@@ -114,7 +114,7 @@ import Testing
 
   /// Moments in 8 bits steer a little differently: after fifty steps that bring the loss down to less than half, losses
   /// differ by hundredths of what was gained.
-  @Test(arguments: Device.allCases)
+  @Test(arguments: Device.kinds)
   func momentsInEightBitsTrainAsWell(_ device: Device) throws {
     let exact = try train(.plain, steps: 50, on: device.backend)
     let coarse = try train(.plain, steps: 50, on: device.backend, quantizesMoments: true)
@@ -127,7 +127,7 @@ import Testing
 
   /// Steps of a thousandth, where BFloat16 numbers above 1 are 0.0078 apart: the mean of many parameters moves as
   /// Float32 ones do, and rounding to the nearest would keep them where they are.
-  @Test(arguments: Device.allCases, [ParameterStore.GradientKeeping.arena, .untilComplete])
+  @Test(arguments: Device.kinds, [ParameterStore.GradientKeeping.arena, .untilComplete])
   func roundedParametersMoveOnAverage(_ device: Device, _ gradients: ParameterStore.GradientKeeping) throws {
     let (count, steps) = (4096, 40)
     func train(_ masterType: DType) throws -> [Float] {

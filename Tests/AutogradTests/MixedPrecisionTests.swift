@@ -34,7 +34,7 @@ import Testing
     }
   }
 
-  @Test(arguments: Device.allCases, [DType.float16, .bfloat16])
+  @Test(arguments: Device.kinds, [DType.float16, .bfloat16])
   func operationsSeeTheRoundedParameters(_ device: Device, _ dtype: DType) throws {
     let (_, parameters) = try model(dtype, on: device.backend)
     requireShadows(parameters, dtype, "after building")
@@ -55,7 +55,7 @@ import Testing
   }
 
   /// Steps too small for the half type add up in the parameter, until the copy moves too.
-  @Test(arguments: Device.allCases)
+  @Test(arguments: Device.kinds)
   func smallStepsAreNotLost(_ device: Device) throws {
     let (parameter, parameters) = try ParameterStore.build(
       on: device.backend, trainable: { _ in true }, computeType: .bfloat16, from: GivenNumbers(["weight": [1]])
@@ -71,7 +71,7 @@ import Testing
   }
 
   /// 1 + 2⁻⁹ is no bfloat16 but is a Float32.
-  @Test(arguments: Device.allCases)
+  @Test(arguments: Device.kinds)
   func batchesAddUpWithoutLoss(_ device: Device) throws {
     let (parameter, parameters) = try ParameterStore.build(
       on: device.backend, trainable: { _ in true }, computeType: .bfloat16, from: GivenNumbers(["weight": [1, 1]])
@@ -90,7 +90,7 @@ import Testing
   }
 
   /// A last batch that nobody added up counts all the same.
-  @Test(arguments: Device.allCases)
+  @Test(arguments: Device.kinds)
   func theLastBatchIsNotForgotten(_ device: Device) throws {
     let (_, parameters) = try model(.bfloat16, on: device.backend)
     setGradients(parameters, seed: 5)
@@ -103,7 +103,7 @@ import Testing
   }
 
   /// Casts round on the way there, and round the derivative on the way back.
-  @Test(arguments: Device.allCases)
+  @Test(arguments: Device.kinds)
   func castsAreDifferentiable(_ device: Device) {
     let numbers: [Float] = [1.003, -2.5, 1e-3]
     let rounded = numbers.map { BFloat16($0).float }

@@ -22,8 +22,9 @@ final class Program {
   ///
   /// - Parameters:
   ///   - folder: the current folder of the program.
+  ///   - environment: variables that it sees on top of those of the tests.
   ///   - records: the folder for what it prints.
-  init(_ arguments: [String], in folder: URL, records: URL) throws {
+  init(_ arguments: [String], in folder: URL, environment: [String: String] = [:], records: URL) throws {
     let name = UUID().uuidString
     output = records.appending(path: "\(name).output")
     errors = records.appending(path: "\(name).errors")
@@ -33,7 +34,8 @@ final class Program {
     process.arguments = arguments
     process.currentDirectoryURL = folder
     // A crash shall end the program as one and not after a minute of symbolication.
-    process.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { $1 }
+    process.environment = ProcessInfo.processInfo.environment
+      .merging(["SWIFT_BACKTRACE": "enable=no"]) { $1 }.merging(environment) { $1 }
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = try FileHandle(forWritingTo: output)
     process.standardError = try FileHandle(forWritingTo: errors)

@@ -61,27 +61,32 @@ struct Workplace {
   // MARK: - Running the program
 
   /// Starts the program in the folder.
-  func start(_ arguments: [String]) throws -> Program { try Program(arguments, in: url, records: home.url) }
+  func start(_ arguments: [String], environment: [String: String] = [:]) throws -> Program {
+    try Program(arguments, in: url, environment: environment, records: home.url)
+  }
 
   /// Runs the program in the folder.
-  func run(_ arguments: [String]) throws -> Program.Outcome { try start(arguments).finish() }
+  func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Program.Outcome {
+    try start(arguments, environment: environment).finish()
+  }
 
   /// Runs the program and expects it to succeed.
   @discardableResult
   func succeed(
-    _ arguments: [String], sourceLocation: SourceLocation = #_sourceLocation
+    _ arguments: [String], environment: [String: String] = [:], sourceLocation: SourceLocation = #_sourceLocation
   ) throws -> Program.Outcome {
-    let outcome = try run(arguments)
+    let outcome = try run(arguments, environment: environment)
     #expect(outcome.hasExited && outcome.status == 0, "\(outcome.errors)", sourceLocation: sourceLocation)
     return outcome
   }
 
   /// Runs the program and expects a single line of complaint that has all of `words`, and nothing changed on disk.
   func expectRefusal(
-    _ arguments: [String], naming words: [String], sourceLocation: SourceLocation = #_sourceLocation
+    _ arguments: [String], environment: [String: String] = [:], naming words: [String],
+    sourceLocation: SourceLocation = #_sourceLocation
   ) throws {
     let before = try tree()
-    let outcome = try run(arguments)
+    let outcome = try run(arguments, environment: environment)
     let lines = outcome.errors.split(separator: "\n")
     let complaints = lines.filter { $0.hasPrefix("dbtool: ") }
     #expect(outcome.hasExited && outcome.status != 0, "\(outcome)", sourceLocation: sourceLocation)

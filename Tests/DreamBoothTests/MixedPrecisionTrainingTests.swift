@@ -120,7 +120,7 @@ import Testing
     return (losses, try fixture.tensors(output))
   }
 
-  @Test(arguments: Device.allCases, MixedPrecision.allCases)
+  @Test(arguments: Device.kinds, MixedPrecision.allCases)
   func everyPrecisionTrainsAlike(_ device: Device, _ precision: MixedPrecision) throws {
     let dtype = precision.computeType
     guard device.backend.computeTypes.contains(dtype) else {

@@ -17,7 +17,7 @@ import Testing
     func callAsFunction() { x.assign(x * 2 + step) }
   }
 
-  @Test(arguments: Device.allCases)
+  @Test(arguments: Device.kinds)
   func recordingDoesNothingYet(_ device: Device) {
     let doubling = Doubling(on: device.backend)
     doubling()
@@ -28,7 +28,7 @@ import Testing
   }
 
   /// Every replay goes on from what the one before has left, and reads what was uploaded since.
-  @Test(arguments: Device.allCases)
+  @Test(arguments: Device.kinds)
   func replaysAreTheWorkItself(_ device: Device) {
     let (eager, recorded) = (Doubling(on: device.backend), Doubling(on: device.backend))
     eager()
@@ -44,7 +44,7 @@ import Testing
   }
 
   /// Other work may take and give memory between replays without disturbing what a recording needs.
-  @Test(arguments: Device.allCases)
+  @Test(arguments: Device.kinds)
   func otherWorkDoesNotDisturbReplays(_ device: Device) {
     let (eager, recorded) = (Doubling(on: device.backend), Doubling(on: device.backend))
     eager()
@@ -60,7 +60,7 @@ import Testing
   }
 
   /// A download has the values of its place in the order of calls, however late it is read.
-  @Test(arguments: Device.allCases)
+  @Test(arguments: Device.kinds)
   func downloadsKeepTheirMoment(_ device: Device) {
     let x = Tensor(repeating: 0, [4], on: device.backend)
     let downloads = (1...5).map { number in
@@ -74,7 +74,7 @@ import Testing
     }
   }
 
-  @Test(arguments: Device.allCases)
+  @Test(arguments: Device.kinds)
   func downloadsConvertToFloats(_ device: Device) {
     #expect(device.backend.beginDownload(Tensor([Int32(3), -7], [2], on: device.backend)).floats() == [3, -7])
     let half = Tensor([Float16(0.5), 2], [2], on: device.backend)

@@ -1,16 +1,25 @@
 import Tensor
 
-/// The devices that must compute alike.
-public enum Device: String, CaseIterable, Sendable {
-  case cpu
+/// The devices that must compute alike: the CPU with each of its instruction sets, and the first NVIDIA GPU.
+public struct Device: Hashable, CaseIterable, Sendable, CustomStringConvertible {
+  private let instructionSet: InstructionSet?
+
+  /// The CPU with the best instructions of this machine.
+  public static let cpu = Device(instructionSet: .best)
   /// The first NVIDIA GPU.
-  case cuda
+  private static let cuda = Device(instructionSet: nil)
 
   /// The devices of this machine.
-  public static var allCases: [Device] { sharedCUDA == nil ? [.cpu] : [.cpu, .cuda] }
+  public static let allCases = InstructionSet.available.map { Device(instructionSet: $0) } + gpus
+
+  /// One device of each kind, for tests of what lies above the kernels.
+  public static let kinds = [cpu] + gpus
+
+  private static var gpus: [Device] { sharedCUDA == nil ? [] : [cuda] }
 
   /// On an odd number of threads, so that work is divided unevenly on any machine.
-  private static let sharedCPU = CPUBackend(threads: 3)
+  private static let sharedCPUs = Dictionary(
+    uniqueKeysWithValues: InstructionSet.available.map { ($0, CPUBackend(threads: 3, instructionSet: $0)) })
 
   /// A GPU that is there but cannot be used fails the tests: a machine with a GPU is meant to test it.
   private static let sharedCUDA: (any Backend)? = {
@@ -22,13 +31,16 @@ public enum Device: String, CaseIterable, Sendable {
     }
   }()
 
+  /// Whether it is the CPU.
+  public var isCPU: Bool { instructionSet != nil }
+
+  /// The device's name: `cuda`, or `cpu` with its instruction set.
+  public var description: String { instructionSet.map { "cpu \($0)" } ?? "cuda" }
+
   /// The backend of the device, one for all tests.
   public var backend: any Backend {
-    switch self {
-    case .cpu: return Self.sharedCPU
-    case .cuda:
-      guard let backend = Self.sharedCUDA else { fatalError("this machine has no CUDA device") }
-      return backend
-    }
+    if let instructionSet, let backend = Self.sharedCPUs[instructionSet] { return backend }
+    guard let backend = Self.sharedCUDA else { fatalError("this machine has no device \(self)") }
+    return backend
   }
 }

@@ -1,5 +1,4 @@
 import CPUKernels
-import Glibc
 
 /// The host's processors. Computes in Float32; half types are stored, moved, cast and taken by the optimiser.
 ///
@@ -18,25 +17,45 @@ public final class CPUBackend: Backend {
   public let instructionSet: InstructionSet
   let kernels: any KernelSet.Type
 
-  /// A backend on `threads` threads: by default as many as the environment variable `TENSOR_THREADS` says or, without
-  /// it, as there are processors. It uses the best vector instructions of this machine, unless the environment variable
-  /// `DREAMBOOTH_CPU` or `instructionSet` name others.
-  public init(threads: Int? = nil, instructionSet: InstructionSet? = nil) {
-    OpenBLAS.prepared
-    self.instructionSet = instructionSet ?? .chosen
-    require(
-      InstructionSet.available.contains(self.instructionSet), "CPUBackend: this processor has no \(self.instructionSet)"
-    )
-    kernels = self.instructionSet.kernels
-    self.threads = ThreadPool(threadCount: threads ?? CPUBackend.requestedThreads ?? OpenBLAS.availableProcessors)
+  /// A backend on `threads` threads with the kernels for `instructionSet`.
+  ///
+  /// What is left out is chosen as by `init(environment:)`. Traps where the environment asks for what this machine
+  /// cannot give, or where `instructionSet` is not available.
+  public convenience init(threads: Int? = nil, instructionSet: InstructionSet? = nil) {
+    do {
+      let environment = try CPUEnvironment()
+      self.init(threads ?? environment.threadCount, instructionSet ?? environment.instructionSet)
+    } catch {
+      fatalError("CPUBackend: \(error)")
+    }
   }
 
-  private static var requestedThreads: Int? {
-    getenv("TENSOR_THREADS").flatMap { Int(String(cString: $0)) }
+  /// A backend that is set up as environment variables ask.
+  ///
+  /// `TENSOR_THREADS` is the number of threads, one for each processor unless set. `DREAMBOOTH_CPU` names the
+  /// instruction set, the best of this machine unless set.
+  ///
+  /// - Parameter environment: the variables, such as those of `ProcessInfo.processInfo.environment`.
+  /// - Throws: which variable asks for what this machine cannot give.
+  public convenience init(environment: [String: String]) throws(CPUEnvironmentError) {
+    let environment = try CPUEnvironment { environment[$0] }
+    self.init(environment.threadCount, environment.instructionSet)
+  }
+
+  private init(_ threadCount: Int, _ instructionSet: InstructionSet) {
+    let isAvailable = InstructionSet.available.contains(instructionSet)
+    require(isAvailable, "CPUBackend: this processor does not run \(instructionSet)")
+    OpenBLAS.prepared
+    self.instructionSet = instructionSet
+    kernels = instructionSet.kernels
+    threads = ThreadPool(threadCount: threadCount)
   }
 
   /// The number of threads that compute.
   public var threadCount: Int { threads.threadCount }
+
+  /// The processor whose kernels OpenBLAS uses, in its own words.
+  public var openBLASProcessor: String { OpenBLAS.processorName }
 
   /// What the memory pool holds.
   public var memory: MemoryStatistics { pool.statistics }

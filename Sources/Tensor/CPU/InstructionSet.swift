@@ -1,6 +1,5 @@
 import CPUKernels
 import CPUKernelsBaseline
-import Glibc
 
 #if arch(x86_64)
   import CPUKernelsV3
@@ -24,19 +23,6 @@ public enum InstructionSet: String, Sendable, CaseIterable {
   /// The richest set that this machine can run.
   public static var best: InstructionSet { available.last ?? .baseline }
 
-  /// What the environment variable `DREAMBOOTH_CPU` asks for, or the best set without it.
-  ///
-  /// Traps where the variable names no set, or one that this machine cannot run.
-  static let chosen: InstructionSet = {
-    guard let value = getenv("DREAMBOOTH_CPU") else { return best }
-    let name = String(cString: value)
-    let known = available.map(\.rawValue).joined(separator: ", ")
-    guard let set = available.first(where: { $0.rawValue == name }) else {
-      fatalError("DREAMBOOTH_CPU is \(name); this processor runs: \(known)")
-    }
-    return set
-  }()
-
   /// The kernels compiled for it.
   var kernels: any KernelSet.Type {
     switch self {
@@ -58,21 +44,4 @@ public enum InstructionSet: String, Sendable, CaseIterable {
     #endif
     }
   }
-}
-
-/// What the system says of the processor.
-enum Processor {
-  /// The names of its features, as in /proc/cpuinfo.
-  static let features: Set<String> = {
-    guard let file = fopen("/proc/cpuinfo", "r") else { return [] }
-    defer { fclose(file) }
-    var line: UnsafeMutablePointer<CChar>?
-    var capacity = 0
-    defer { free(line) }
-    while getline(&line, &capacity, file) > 0 {
-      guard let line, strncmp(line, "flags", 5) == 0 else { continue }
-      return Set(String(cString: line).split(whereSeparator: \.isWhitespace).map(String.init))
-    }
-    return []
-  }()
 }

@@ -12,9 +12,6 @@ enum OpenBLAS {
     openblas_set_num_threads(1)
   }()
 
-  /// The number of processors this process may run on.
-  static var availableProcessors: Int { Int(openblas_get_num_procs()) }
-
   /// C ← alpha · A B + beta · C, where A is [m, k], B is [k, n] and C is [m, n].
   @inline(__always)
   static func product(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import DreamBooth
+import Foundation
 
 /// `dbtool devices`.
 struct DevicesCommand: ParsableCommand {
@@ -7,8 +8,10 @@ struct DevicesCommand: ParsableCommand {
     commandName: "devices", abstract: "List what there is to compute on, and what is missing for GPUs.")
 
   func run() throws {
-    let processor = CPUBackend()
-    print("cpu     \(processor.threadCount) threads")
+    let processor = try CPUBackend(environment: ProcessInfo.processInfo.environment)
+    let levels = InstructionSet.available.map(\.rawValue).joined(separator: ", ")
+    print("cpu     \(processor.threadCount) threads, instruction set \(processor.instructionSet) of \(levels)")
+    print("        OpenBLAS \(processor.openBLASProcessor)")
     let installation = CUDAInstallation()
     for device in installation.devices {
       let capability = "\(device.capability / 10).\(device.capability % 10)"

@@ -28,7 +28,7 @@ struct InitCommand: ParsableCommand {
     try OutputPath.requireFree(output)
     let destination = URL(filePath: output)
     let dtype: DType = half ? .float16 : .float32
-    let backend = CPUBackend()
+    let backend = try CPUBackend(environment: ProcessInfo.processInfo.environment)
     if let standard = StandardModel(rawValue: like) {
       try standard.saveUntrained(to: destination, seed: seed, dtype: dtype, on: backend)
     } else {

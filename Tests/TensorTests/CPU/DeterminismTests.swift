@@ -4,27 +4,33 @@ import TestSupport
 import Testing
 
 @Suite struct CPUDeterminismTests {
-  private static let backends = [1, 2, 5].map { CPUBackend(threads: $0) }
+  private static func backends(_ set: InstructionSet) -> [CPUBackend] {
+    [1, 2, 5].map { CPUBackend(threads: $0, instructionSet: set) }
+  }
 
   /// How work is shared out changes no bit of any result.
-  @Test func resultsDoNotDependOnTheNumberOfThreads() {
+  @Test(arguments: InstructionSet.available)
+  func resultsDoNotDependOnTheNumberOfThreads(_ set: InstructionSet) {
+    let backends = Self.backends(set)
     for operation in OperationCatalogue.all where Device.cpu.supports(operation, .overwrite) {
-      let results = Self.backends.map { operation.bytes(on: $0) }
+      let results = backends.map { operation.bytes(on: $0) }
       let areEqual = results.allSatisfy { $0 == results[0] }
       #expect(areEqual, "\(operation)")
     }
   }
 
   /// Extents that are shared out in many parts, unlike those of most of the catalogue's cases.
-  @Test(arguments: [
-    OperationCatalogue.convolution(ConvolutionExtents([2, 24, 24, 40], out: 56, 3, 3, padding: .all(1))),
-    OperationCatalogue.convolutionBackwardInput(
-      ConvolutionExtents([2, 24, 24, 40], out: 56, 3, 3, padding: .all(1))),
-    OperationCatalogue.convolutionBackwardWeight(
-      ConvolutionExtents([2, 24, 24, 40], out: 56, 3, 3, padding: .all(1))),
-  ])
-  func largeResultsDoNotDependOnTheNumberOfThreads(_ operation: OperationCase) {
-    let results = Self.backends.map { operation.bytes(on: $0) }
+  @Test(
+    arguments: InstructionSet.available,
+    [
+      OperationCatalogue.convolution(ConvolutionExtents([2, 24, 24, 40], out: 56, 3, 3, padding: .all(1))),
+      OperationCatalogue.convolutionBackwardInput(
+        ConvolutionExtents([2, 24, 24, 40], out: 56, 3, 3, padding: .all(1))),
+      OperationCatalogue.convolutionBackwardWeight(
+        ConvolutionExtents([2, 24, 24, 40], out: 56, 3, 3, padding: .all(1))),
+    ])
+  func largeResultsDoNotDependOnTheNumberOfThreads(_ set: InstructionSet, _ operation: OperationCase) {
+    let results = Self.backends(set).map { operation.bytes(on: $0) }
     let areEqual = results.allSatisfy { $0 == results[0] }
     #expect(areEqual)
   }

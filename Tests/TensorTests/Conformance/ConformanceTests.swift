@@ -17,10 +17,7 @@ extension Device {
   /// How many elements stand guard on both sides of a tensor. An odd number aligns the tensor to its elements only,
   /// 128 to 16 bytes; where both are allowed, both are tried, as kernels take different paths.
   func guardWidths(_ primitive: Primitive) -> [Int] {
-    switch self {
-    case .cpu: [67]
-    case .cuda: primitive.mayRequireAlignment ? [128] : [67, 128]
-    }
+    isCPU ? [67] : primitive.mayRequireAlignment ? [128] : [67, 128]
   }
 }
 

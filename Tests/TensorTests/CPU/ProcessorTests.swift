@@ -1,0 +1,33 @@
+import Foundation
+import Testing
+
+@testable import Tensor
+
+@Suite struct ProcessorTests {
+  @Test func noMoreProcessorsThanThereAre() {
+    #expect((1...ProcessInfo.processInfo.processorCount).contains(Processor.availableCount))
+  }
+
+  /// Quotas are rounded up, so that the whole of them can be used.
+  @Test(arguments: [
+    ("max 100000\n", nil), ("200000 100000\n", 2), ("150000 100000", 2), ("1000 100000", 1), ("", nil), ("5 0", nil),
+  ])
+  func quotasAreWorthProcessors(_ line: String, _ count: Int?) {
+    #expect(Processor.processorCount(quota: line) == count)
+  }
+
+  @Test func theBestInstructionsAreTheLastAvailable() {
+    #expect(InstructionSet.available.first == .baseline)
+    #expect(InstructionSet.available.last == .best)
+  }
+
+  /// A set that is not available is refused as one that does not exist.
+  @Test func theEnvironmentDecides() throws {
+    let asked = try CPUEnvironment { ["DREAMBOOTH_CPU": "baseline", "TENSOR_THREADS": "7"][$0] }
+    #expect(asked.instructionSet == .baseline && asked.threadCount == 7)
+    let silent = try CPUEnvironment { _ in nil }
+    #expect(silent.instructionSet == .best && silent.threadCount == Processor.availableCount)
+    #expect(throws: CPUEnvironmentError.instructionSet("v9")) { try CPUBackend(environment: ["DREAMBOOTH_CPU": "v9"]) }
+    #expect(throws: CPUEnvironmentError.threadCount("0")) { try CPUBackend(environment: ["TENSOR_THREADS": "0"]) }
+  }
+}
