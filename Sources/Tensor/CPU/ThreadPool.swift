@@ -4,8 +4,9 @@ import Synchronization
 /// A fixed set of threads that share out the parts of one piece of work at a time.
 ///
 /// The parts of a piece of work are fixed by the caller, so what is computed does not depend on which thread takes
-/// which part, nor on how many threads there are. An idle thread watches for new work for a tenth of a millisecond,
-/// which covers the gap between two operations, and then sleeps.
+/// which part, nor on how many threads there are. Whoever waits, a thread for new work or the caller for the last part,
+/// watches for a tenth of a millisecond, which covers the gap between two operations, and then sleeps. No more threads
+/// watch than there are processors, since they would keep them from those that have work.
 final class ThreadPool: Sendable {
   /// How many threads work, the caller's included.
   let threadCount: Int
@@ -41,17 +42,21 @@ final class ThreadPool: Sendable {
 /// written before the ticket that announces them and stay untouched until `unfinished` is back at zero. That protocol
 /// is what makes the unchecked conformance right.
 private final class Crew: @unchecked Sendable {
+  // What is written at different times lies in different cache lines, or each write would slow down all who watch.
+  private let header = CacheLines(repeating: 0)
   private let ticket = Atomic<UInt64>(0)
-  private let padding = InlineArray<16, UInt64>(repeating: 0)  // keeps the two counters in separate cache lines
-  private let unfinished = Atomic<Int>(0)
-  private let dismissed = Atomic<Bool>(false)
   private var body: ((Int) -> Void)?
   private var partCount = 0
+  private let announcement = CacheLines(repeating: 0)
+  private let unfinished = Atomic<Int>(0)
+  private let result = CacheLines(repeating: 0)
+  private let dismissed = Atomic<Bool>(false)
+  private let caller = Sleeper(watches: true)
   private let sleepers: [Sleeper]
   private var threads: [pthread_t] = []
 
   init(workers: Int) {
-    sleepers = (0..<workers).map { _ in Sleeper() }
+    sleepers = (0..<workers).map { Sleeper(watches: $0 + 1 < Processor.availableCount) }
     for sleeper in sleepers {
       let start = Unmanaged.passRetained(WorkerStart(crew: self, sleeper: sleeper))
       var thread = pthread_t()
@@ -78,13 +83,8 @@ private final class Crew: @unchecked Sendable {
     let generation = ((ticket.load(ordering: .relaxed) >> 32) &+ 1) & 0xffff_ffff
     ticket.store(generation << 32 | UInt64(count), ordering: .sequentiallyConsistent)
     for sleeper in sleepers.prefix(count - 1) { sleeper.wake() }
-    let finished = takeParts(of: generation)
-    unfinished.subtract(finished, ordering: .acquiringAndReleasing)
-    var spins = 0
-    while unfinished.load(ordering: .acquiring) > 0 {
-      spins += 1
-      if spins & 0x3fff == 0 { sched_yield() }
-    }
+    finish(takeParts(of: generation))
+    wait(on: caller) { unfinished.load(ordering: .sequentiallyConsistent) == 0 }
     self.body = nil
   }
 
@@ -113,28 +113,32 @@ private final class Crew: @unchecked Sendable {
     return nil
   }
 
+  /// Counts parts as finished. Whoever finishes the last one wakes the caller.
+  private func finish(_ count: Int) {
+    guard count > 0 else { return }
+    let left = unfinished.subtract(count, ordering: .sequentiallyConsistent).newValue
+    if left == 0 { caller.wake() }
+  }
+
   /// The life of a worker thread.
   func work(_ sleeper: Sleeper) {
     var seen: UInt64 = 0
     while true {
-      seen = awaitGeneration(after: seen, sleeper)
+      wait(on: sleeper) { ticket.load(ordering: .sequentiallyConsistent) >> 32 != seen }
+      seen = ticket.load(ordering: .acquiring) >> 32
       if dismissed.load(ordering: .acquiring) { return }
-      let finished = takeParts(of: seen)
-      if finished > 0 { unfinished.subtract(finished, ordering: .acquiringAndReleasing) }
+      finish(takeParts(of: seen))
     }
   }
 
-  private func awaitGeneration(after seen: UInt64, _ sleeper: Sleeper) -> UInt64 {
-    while true {
-      let deadline = nanoseconds() + 100_000
-      repeat {
-        for _ in 0..<256 {
-          let generation = ticket.load(ordering: .acquiring) >> 32
-          if generation != seen { return generation }
-        }
-      } while nanoseconds() < deadline
-      sleeper.sleep { ticket.load(ordering: .sequentiallyConsistent) >> 32 == seen }
-    }
+  /// Watches for something to become true, and sleeps where that takes long. Whoever makes it true wakes the sleeper.
+  private func wait(on sleeper: Sleeper, until isTrue: () -> Bool) {
+    if isTrue() { return }
+    let deadline = sleeper.watches ? nanoseconds() + 100_000 : 0
+    repeat {
+      for _ in 0..<256 where isTrue() { return }
+    } while nanoseconds() < deadline
+    while !isTrue() { sleeper.sleep { !isTrue() } }
   }
 
   private func nanoseconds() -> UInt64 {
@@ -144,12 +148,20 @@ private final class Crew: @unchecked Sendable {
   }
 }
 
-/// Where one worker sleeps. The semaphore is safe to use from any thread, hence the unchecked conformance.
+/// Two cache lines: processors fetch them in pairs.
+private typealias CacheLines = InlineArray<16, UInt64>
+
+/// Where one thread sleeps. The semaphore is safe to use from any thread, hence the unchecked conformance.
 private final class Sleeper: @unchecked Sendable {
+  /// Whether the thread watches for a while before it sleeps.
+  let watches: Bool
   private let asleep = Atomic<Bool>(false)
   private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
 
-  init() { sem_init(semaphore, 0, 0) }
+  init(watches: Bool) {
+    self.watches = watches
+    sem_init(semaphore, 0, 0)
+  }
 
   deinit {
     sem_destroy(semaphore)

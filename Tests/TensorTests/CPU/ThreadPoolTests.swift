@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 import Testing
 
@@ -31,6 +32,21 @@ import Testing
       pool.parallelFor(50) { _ in calls.value.add(1, ordering: .relaxed) }
       #expect(calls.value.load(ordering: .relaxed) == 50)
     }
+  }
+
+  /// A caller that has waited for long for the last part has fallen asleep, and comes back too.
+  @Test(arguments: [2, 16])
+  func callersWakeUp(_ threadCount: Int) {
+    let pool = ThreadPool(threadCount: threadCount)
+    let calls = Counter()
+    for _ in 0..<30 {
+      pool.parallelFor(threadCount) { _ in
+        // Whichever part a worker takes, it takes longer than anyone watches.
+        usleep(1000)
+        calls.value.add(1, ordering: .relaxed)
+      }
+    }
+    #expect(calls.value.load(ordering: .relaxed) == 30 * threadCount)
   }
 
   /// Several callers share one pool.
