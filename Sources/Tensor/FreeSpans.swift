@@ -48,6 +48,9 @@ struct FreeSpans {
     return last.start
   }
 
+  /// The parts, the largest first.
+  var largestFirst: [(start: Int, count: Int)] { spans.sorted { $0.count > $1.count } }
+
   /// Takes everything.
   mutating func takeAll() -> [(start: Int, count: Int)] {
     defer { spans = [] }
