@@ -44,6 +44,7 @@ public enum CPUEnvironmentError: Error, Hashable, CustomStringConvertible {
   /// `DREAMBOOTH_CPU` names no instruction set, or one that this processor lacks.
   case instructionSet(String)
 
+  /// One line that says what to set the variable to.
   public var description: String {
     switch self {
     case .threadCount(let value):
