@@ -4,23 +4,29 @@ import PackageDescription
 /// Unsafe memory access stays below these targets: the compiler proves it.
 let safe: [SwiftSetting] = [.strictMemorySafety(), .treatAllWarnings(as: .error)]
 let plain: [SwiftSetting] = [.treatAllWarnings(as: .error)]
-/// The CPU's kernels are compiled once for each instruction set, from one source, and always optimised. The square root
-/// of a vector exists in the compiler's own module only.
+/// The CPU's kernels are compiled once for each instruction set, from one source, and always as one optimised whole: a
+/// debug build would be useless otherwise. The square root of a vector exists in the compiler's own module only.
+///
+/// A package that depends on this one by version may build targets with such flags only because this manifest is of
+/// version 6.2 or later of the tools.
 func kernels(_ name: String, _ level: String, _ flags: [String] = []) -> Target {
   .target(
     name: name, dependencies: ["CPUKernels"],
     swiftSettings: plain + [
-      .define(level), .enableExperimentalFeature("BuiltinModule"), .unsafeFlags(["-Ounchecked"] + flags),
+      .define(level), .enableExperimentalFeature("BuiltinModule"),
+      .unsafeFlags(["-Ounchecked", "-whole-module-optimization"] + flags),
     ])
 }
+let baselineKernels = kernels("CPUKernelsBaseline", "BASELINE")
 #if arch(x86_64)
   let kernelTargets = [
-    kernels("CPUKernelsBaseline", "BASELINE"),
+    baselineKernels,
     kernels("CPUKernelsV3", "V3", ["-Xcc", "-march=x86-64-v3"]),
     kernels("CPUKernelsV4", "V4", ["-Xcc", "-march=x86-64-v4", "-Xcc", "-mprefer-vector-width=512"]),
   ]
 #else
-  let kernelTargets = [kernels("CPUKernelsBaseline", "BASELINE")]
+  // NEON is part of every arm64 processor. Its later extensions would be further targets, as above.
+  let kernelTargets = [baselineKernels]
 #endif
 
 let vectorised = plain + [.enableExperimentalFeature("BuiltinModule")]
