@@ -19,12 +19,12 @@ func forEachColumn(
   of start: ConstantFloats, stride: Int, rows: Int, columns: Int, _ body: (Int, Vector) -> Void
 ) {
   if rows == Vector.scalarCount && columns == Vector.scalarCount {
-    var square = Square(repeating: .zero)
+    var square = Square.zero
     for row in 0..<Vector.scalarCount { square[row] = (start + row * stride).vector() }
     square = square.transposed
     for column in 0..<Vector.scalarCount { body(column, square[column]) }
   } else {
-    var square = Square(repeating: .zero)
+    var square = Square.zero
     for row in 0..<Vector.scalarCount where row < rows {
       square[row] = (start + row * stride).vector(count: columns)
     }
@@ -34,6 +34,19 @@ func forEachColumn(
 }
 
 extension Square {
+  /// Zeros. The initialiser with a repeated value would be code of the standard library, which modules share.
+  @inline(__always)
+  fileprivate static var zero: Square {
+    let z = Vector.zero
+    #if V4
+      return [z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z]
+    #elseif V3
+      return [z, z, z, z, z, z, z, z]
+    #else
+      return [z, z, z, z]
+    #endif
+  }
+
   /// The same numbers with rows and columns exchanged.
   ///
   /// Interleaving row i with row i + n/2 moves every element whose row and column together read r₁…rₘ c₁…cₘ in binary
@@ -52,7 +65,7 @@ extension Square {
   @inline(__always)
   private var interleaved: Square {
     let half = Vector.scalarCount / 2
-    var result = Square(repeating: .zero)
+    var result = Square.zero
     for row in 0..<half {
       var (low, high) = (Vector.zero, Vector.zero)
       low.evenHalf = self[row].lowHalf
