@@ -4,8 +4,8 @@ import PackageDescription
 /// Unsafe memory access stays below these targets: the compiler proves it.
 let safe: [SwiftSetting] = [.strictMemorySafety(), .treatAllWarnings(as: .error)]
 let plain: [SwiftSetting] = [.treatAllWarnings(as: .error)]
-/// The CPU's kernels are compiled once for each instruction set, from one source, and always as one optimised whole: a
-/// debug build would be useless otherwise. The square root of a vector exists in the compiler's own module only.
+/// The CPU's kernels are compiled once for each instruction set, from one source, and optimised in debug builds too. The
+/// square root of a vector exists in the compiler's own module only.
 ///
 /// A package that depends on this one by version may build targets with such flags only because this manifest is of
 /// version 6.2 or later of the tools.
@@ -13,8 +13,7 @@ func kernels(_ name: String, _ level: String, _ flags: [String] = []) -> Target 
   .target(
     name: name, dependencies: ["CPUKernels"],
     swiftSettings: plain + [
-      .define(level), .enableExperimentalFeature("BuiltinModule"),
-      .unsafeFlags(["-Ounchecked", "-whole-module-optimization"] + flags),
+      .define(level), .enableExperimentalFeature("BuiltinModule"), .unsafeFlags(["-Ounchecked"] + flags),
     ])
 }
 let baselineKernels = kernels("CPUKernelsBaseline", "BASELINE")
