@@ -28,8 +28,8 @@ import Testing
       "--model", "model", "--steps", "2", "--sampling-steps", "2", "--train-text-encoder", "--gradient-checkpointing",
     ])
     for name in [
-      "forward_ms", "forward_backward_ms", "step_ms", "sampling_step_ms", "sample_ms", "decode_ms", "peak_bytes",
-      "process_peak_bytes",
+      "forward_ms", "forward_backward_ms", "step_ms", "sampling_step_ms", "sample_ms", "decode_ms", "encode_ms",
+      "text_encoder_ms", "peak_bytes", "process_peak_bytes",
     ] { #expect(try number(name, in: report) > 0) }
     #expect(report["implementation"] as? String == "dbtool")
     #expect(report["model"] as? String == "model")
@@ -44,10 +44,17 @@ import Testing
   @Test func eitherCanBeLeftOut() throws {
     let training = try json(["--model", "model", "--steps", "1", "--batch", "3"])
     #expect(training["step_ms"] != nil && training["sample_ms"] == nil)
-    let sampling = try json(["--model", "model", "--steps", "0", "--sampling-steps", "2", "--batch", "1"])
+    let sampling = try json([
+      "--model", "model", "--steps", "0", "--sampling-steps", "2", "--batch", "1", "--pictures", "1",
+    ])
     #expect(sampling["step_ms"] == nil && sampling["sample_ms"] != nil)
     // The optimiser's state is not needed for a picture.
     #expect(try number("peak_bytes", in: sampling) < number("peak_bytes", in: training))
+  }
+
+  @Test func figuresCanBeChosen() throws {
+    let passes = try json(["--model", "model", "--steps", "1", "--figures", "forward", "forward-backward"])
+    #expect(passes["forward_ms"] != nil && passes["forward_backward_ms"] != nil && passes["step_ms"] == nil)
   }
 
   @Test func peopleGetATable() throws {
@@ -63,7 +70,7 @@ import Testing
   @Test func operationsAreMeasured() throws {
     let report = try json(["--operations", "--filter", "meanSquared", "--batch", "1"])
     #expect(try number("copy_bytes_per_second", in: report) > 0)
-    #expect(try number("matrix_product_flops_per_second", in: report) > 0)
+    #expect(try number("flops_per_second", in: report) > 0)
     let operations = try #require(report["operations"] as? [[String: Any]])
     #expect(
       operations.map { $0["name"] as? String } == [
@@ -72,6 +79,27 @@ import Testing
     #expect(operations[0]["flops"] as? Int == 3 * 16384)
     #expect(operations[0]["bytes"] as? Int == 4 * (2 * 16384 + 1))
     #expect(try number("seconds", in: operations[0]) > 0)
+  }
+
+  @Test func operationsOfAPartAreListed() throws {
+    func names(_ part: String) throws -> [Substring] {
+      try place.succeed(["bench", "--operations", "--list", "--parts", part]).output.split(separator: "\n")
+    }
+    #expect(try names("text-encoder").contains { $0.contains("causal") })
+    #expect(try names("optimizer").contains { $0.hasPrefix("adamW ") })
+    #expect(try !names("optimizer").contains { $0.hasPrefix("convolution") })
+  }
+
+  @Test func operationsAreMeasuredAsTheyAreAskedFor() throws {
+    let names = ["meanSquaredError [1, 16384] float32", "matrixProduct ABᵀ 1x1280x320 + bias float32"]
+    let arguments = ["bench", "--operations", "--on-request", "--batch", "1"]
+    let output = try place.succeed(arguments, input: names.joined(separator: "\n") + "\n").output
+    let answers = try output.split(separator: "\n").map { line in
+      try #require(JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+    }
+    let operations = answers.compactMap { $0["operation"] as? [String: Any] }
+    #expect(operations.map { $0["name"] as? String } == names)
+    for operation in operations { #expect(try number("seconds", in: operation) > 0) }
   }
 
   @Test func aProfileAccountsForTheStep() throws {
@@ -115,6 +143,12 @@ import Testing
     (["--operations", "--profile"], ["--operations", "--profile"]),
     (["--model", "model", "--filter", "sum"], ["--filter", "--operations"]),
     (["--operations", "--filter", "teleport"], ["teleport", "matrixProduct"]),
+    (["--model", "model", "--list"], ["--list", "--operations"]),
+    (["--operations", "--parts", "scheduler"], ["--parts", "scheduler", "autoencoder"]),
+    (["--operations", "--on-request", "--list"], ["--on-request", "--list"]),
+    (["--model", "model", "--figures", "backward"], ["--figures", "backward", "forward-backward"]),
+    (["--model", "model", "--profile", "--figures", "step"], ["--profile", "--figures"]),
+    (["--model", "model", "--pictures", "0"], ["--pictures", "0"]),
   ])
   func badOptionsAreRefused(_ arguments: [String], naming words: [String]) throws {
     try place.expectRefusal(["bench"] + arguments, naming: words)

@@ -79,6 +79,33 @@ import Testing
   }
 }
 
+@Suite struct MeasuredCeilingsTests {
+  @Test(arguments: InstructionSet.available)
+  func theCPUIsRatedByItsRegisters(_ instructionSet: InstructionSet) {
+    let device = CPUBackend(threads: 2, instructionSet: instructionSet)
+    let ceilings = MeasuredCeilings(device, .float32)
+    #expect(ceilings.bytesPerSecond > 0)
+    #expect(ceilings.flopsPerSecond > 0)
+    #expect(ceilings.arithmetic == "\(instructionSet) instructions on registers, 2 threads")
+  }
+
+  @Test func otherDevicesAreRatedByAMatrixProduct() {
+    #expect(MeasuredCeilings(NullBackend(), .float32).arithmetic == "a large matrix product")
+  }
+
+  /// Each chain becomes x · factor + term: 1, 1.5, 1.75 and so on towards 2, the same in all twelve.
+  @Test(arguments: InstructionSet.available)
+  func theKernelMultipliesAndAdds(_ instructionSet: InstructionSet) {
+    for (rounds, expected) in [(0, 0), (1, 12), (2, 18), (3, 21)] as [(Int, Float)] {
+      let result = UnsafeMutablePointer<Float>.allocate(capacity: 2)
+      defer { result.deallocate() }
+      (result[0], result[1]) = (0.5, 1)
+      instructionSet.kernels.multiplyAndAdd(rounds: rounds, into: result)
+      #expect(result[0] == expected)
+    }
+  }
+}
+
 @Suite struct OperationBenchmarkTests {
   @Test(arguments: [DType.float32, .bfloat16])
   func everyCaseOfStableDiffusionFits(_ dtype: DType) {

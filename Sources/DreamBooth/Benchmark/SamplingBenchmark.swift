@@ -25,6 +25,10 @@ public struct SamplingBenchmark {
     public let sample: Double
     /// From the latents to the pixels.
     public let decode: Double
+    /// From pixels to the distribution of their latents, of one picture, as training encodes them.
+    public let encode: Double
+    /// From the ids of the prompts and of as many empty prompts to the states.
+    public let textEncoder: Double
     /// The most that tensors took at a time while the latents were made, in bytes.
     public let peakByteCount: Int
   }
@@ -64,10 +68,32 @@ public struct SamplingBenchmark {
       }
     }
     let peak = backend.memory.peak
-    _ = pipeline.decode(latents)
-    let decodings = backend.seconds(count) { _ = pipeline.decode(latents) }
+    let decode = median(count) { _ = pipeline.decode(latents) }
+    let pixels = pixels()
+    let encode = median(count) { _ = pipeline.autoencoder.encode(pixels) }
+    let ids = ids()
+    // Far shorter than the others, and so measured more often.
+    let textEncoder = median(10 * count) { withoutRecording { _ = pipeline.textEncoder(ids) } }
     return Times(
-      step: steps.map { $0.begin.seconds(until: $0.end) }.median, sample: samples.median, decode: decodings.median,
-      peakByteCount: peak)
+      step: steps.map { $0.begin.seconds(until: $0.end) }.median, sample: samples.median, decode: decode,
+      encode: encode, textEncoder: textEncoder, peakByteCount: peak)
+  }
+
+  private func median(_ count: Int, _ work: () -> Void) -> Double {
+    work()
+    return pipeline.backend.seconds(count, work).median
+  }
+
+  /// A picture of noise, [1, height, width, channels].
+  private func pixels() -> Tensor {
+    let shape: Shape = [1, request.height ?? 0, request.width ?? 0, pipeline.autoencoder.configuration.inputChannels]
+    let draw = Tensor([Int32(0)], [], on: pipeline.backend)
+    return Tensor.uniform(shape, RandomStream(seed: 0, stream: 0), draw: draw).affine(scale: 2, shift: -1)
+  }
+
+  /// The ids of the empty prompts and of the prompts, [2 · prompts, tokens].
+  private func ids() -> Tensor {
+    let ids = (request.prompts.map { _ in "" } + request.prompts).flatMap { pipeline.tokenizer.encode($0) }
+    return Tensor(ids, [2 * request.prompts.count, pipeline.tokenizer.maximumLength], on: pipeline.backend)
   }
 }

@@ -1,7 +1,19 @@
 /// Training steps on pictures of noise, to measure what a run would take. All else is as in a run.
 public final class TrainingBenchmark {
+  /// A part of a step whose time is taken.
+  public enum Figure: String, Sendable, CaseIterable {
+    /// From noisy latents to the loss, with nothing kept for derivatives.
+    case forward
+    /// From noisy latents to the gradients, or to the updated weights where the backward pass updates them.
+    case forwardAndBackward = "forward-backward"
+    /// A whole step: also clipping and AdamW.
+    case step
+  }
+
   /// What is measured.
   public struct Options: Sendable {
+    /// The parts of a step that are measured. Without the whole step there is no optimiser, nor its memory.
+    public var figures = Set(Figure.allCases)
     /// The side of a picture in pixels.
     public var resolution = 512
     /// The pictures in a batch: where their number is even, half of them are class pictures with their own loss.
@@ -27,24 +39,22 @@ public final class TrainingBenchmark {
     public init() {}
   }
 
-  /// How long things take, in seconds: medians.
+  /// What was measured.
   public struct Times: Sendable {
-    /// From noisy latents to the loss, with nothing kept for derivatives.
-    public let forward: Double
-    /// From noisy latents to the gradients, or to the updated weights where the backward pass updates them.
-    public let forwardAndBackward: Double
-    /// A whole step: also clipping and AdamW.
-    public let step: Double
-    /// The most that tensors took at a time, in bytes.
+    /// The median of each figure in seconds.
+    public let seconds: [Figure: Double]
+    /// The most that tensors took at a time in the widest of the figures, in bytes.
     public let peakByteCount: Int
   }
 
   private let backend: any Backend
-  private let session: TrainingSession
+  private let figures: Set<Figure>
+  private let session: TrainingSession?
   private let forward, forwardAndBackward: RecordedStep
 
-  /// How often a step is taken before one counts: the device rehearses it twice and records it the third time.
-  private static let warmUps = 3
+  /// How often work is carried out before it counts: a device that records rehearses it twice and records it the third
+  /// time; the CPU has all it needs after the first.
+  private var warmUps: Int { backend is CPUBackend ? 1 : 3 }
 
   /// A model ready to take steps.
   ///
@@ -68,9 +78,13 @@ public final class TrainingBenchmark {
       TrainingPictures(noise: configuration.trainBatchSize, resolution: options.resolution, seed: options.seed)
     }
     let data = preparation.data(pictures(), configuration.withPriorPreservation ? pictures() : nil)
-    session = TrainingSession(
-      model.networks, configuration, stepCount: .max, isRecorded: options.recordsSteps, load: data.load,
-      batch: data.batch.callAsFunction)
+    let needsOptimizer = options.figures.contains(.step) || options.fusedBackwardPass
+    session =
+      needsOptimizer
+      ? TrainingSession(
+        model.networks, configuration, stepCount: .max, isRecorded: options.recordsSteps, load: data.load,
+        batch: data.batch.callAsFunction) : nil
+    if !needsOptimizer { data.load(0) }
     let denoise = DenoisingStep(
       model.pipeline.unet, folder.schedulerConfiguration, PriorPreservationLoss(configuration, on: backend),
       checkpointing: configuration.gradientCheckpointing, on: backend)
@@ -82,38 +96,48 @@ public final class TrainingBenchmark {
       for part in model.parts { part.parameters.clearGradients() }
     }
     self.backend = backend
+    figures = options.figures
   }
 
-  /// Measures `steps` calls of each kind, after a few that are not counted.
+  /// Measures `count` calls of each figure, after a few that are not counted.
   ///
   /// - Throws: `TrainingError` where the loss is no number any more.
-  public func measure(steps: Int) throws -> Times {
-    try warmUp()
-    let stepTimes = try backend.seconds(steps, step)
-    let peak = backend.memory.peak
-    return Times(
-      forward: median(forward, steps), forwardAndBackward: median(forwardAndBackward, steps), step: stepTimes.median,
-      peakByteCount: peak)
+  public func measure(count: Int) throws -> Times {
+    var seconds: [Figure: Double] = [:]
+    var peak: Int?
+    // The widest comes first, because the memory reported is its own.
+    for figure in Figure.allCases.reversed() where figures.contains(figure) {
+      seconds[figure] = try median(figure, count)
+      peak = peak ?? backend.memory.peak
+    }
+    return Times(seconds: seconds, peakByteCount: peak ?? 0)
+  }
+
+  private func median(_ figure: Figure, _ count: Int) throws -> Double {
+    let work =
+      switch figure {
+      case .forward: forward.run
+      case .forwardAndBackward: forwardAndBackward.run
+      case .step: step
+      }
+    for _ in 0..<warmUps { try work() }
+    return try backend.seconds(count, work).median
   }
 
   /// Takes the steps in which the device prepares what the others find.
   ///
   /// - Throws: `TrainingError` where the loss is no number any more.
   public func warmUp() throws {
-    for _ in 0..<TrainingBenchmark.warmUps { try step() }
+    for _ in 0..<warmUps { try step() }
   }
 
   /// Takes one optimiser step. As in a run, the device may still be at it when this returns.
   ///
   /// - Throws: `TrainingError` where the loss is no number any more.
   public func step() throws {
+    guard let session else { fatalError("TrainingBenchmark: a step is not among the figures of this benchmark") }
     session.advance()
     while try session.nextRecord(waiting: false) != nil {}
-  }
-
-  private func median(_ work: RecordedStep, _ count: Int) -> Double {
-    for _ in 0..<TrainingBenchmark.warmUps { work.run() }
-    return backend.seconds(count, work.run).median
   }
 }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import DreamBooth
+import OperationCatalogue
 
 /// `dbtool bench`.
 struct BenchCommand: ParsableCommand {
@@ -37,14 +38,40 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "How many training steps to measure; 0 for none.")
   var steps = 10
 
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp(
+      "What to measure of training: \(TrainingBenchmark.Figure.list); all if left out. Only step needs an optimiser.",
+      valueName: "figure"))
+  var figures: [TrainingBenchmark.Figure] = []
+
   @Option(help: "Also make a batch of pictures, in so many guided steps of DDIM.")
   var samplingSteps: Int?
+
+  @Option(help: "How often to make the batch of pictures.")
+  var pictures = 3
 
   @Flag(help: "Measure single operations at Stable Diffusion's sizes instead; no model is needed.")
   var operations = false
 
   @Option(help: ArgumentHelp("With --operations: only those with this in their names.", valueName: "name"))
   var filter: String?
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp(
+      "With --operations: only those of \(StableDiffusionPart.list); all if left out.", valueName: "part"))
+  var parts: [StableDiffusionPart] = []
+
+  @Flag(help: "With --operations: print their names only.")
+  var list = false
+
+  @Flag(
+    help: """
+      With --operations: measure those whose names come in on standard input, each at once, with a line of JSON as the \
+      answer. So two programs can take turns.
+      """)
+  var onRequest = false
 
   @Flag(help: "Say instead where the time of a training step goes.")
   var profile = false
@@ -55,15 +82,28 @@ struct BenchCommand: ParsableCommand {
   @OptionGroup var device: DeviceOption
 
   func validate() throws {
-    for (flag, count) in [("resolution", resolution), ("batch", batch)] where !(1...100_000).contains(count) {
+    for (flag, count) in [("resolution", resolution), ("batch", batch), ("pictures", pictures)]
+    where !(1...100_000).contains(count) {
       throw ValidationError("--\(flag) is \(count) and must be from 1 to 100000")
     }
     if steps < 0 { throw ValidationError("--steps is \(steps) and must not be negative") }
     if let samplingSteps, samplingSteps < 2 {
       throw ValidationError("--sampling-steps is \(samplingSteps) and must be at least 2")
     }
+    if profile && !figures.isEmpty {
+      throw ValidationError("--profile is of a whole step, so --figures does not go with it")
+    }
     if operations && profile { throw ValidationError("--operations and --profile exclude each other") }
-    if filter != nil && !operations { throw ValidationError("--filter is for --operations") }
+    let forOperations = [
+      ("filter", filter != nil), ("parts", !parts.isEmpty), ("list", list), ("on-request", onRequest),
+    ]
+    for (flag, isGiven) in forOperations where isGiven && !operations {
+      throw ValidationError("--\(flag) is for --operations")
+    }
+    if onRequest && (list || filter != nil || !parts.isEmpty) {
+      throw ValidationError(
+        "--on-request measures what is asked for, so --list, --filter and --parts do not go with it")
+    }
     if operations { return }
     try source.require()
     if steps == 0 && samplingSteps == nil {
@@ -75,8 +115,7 @@ struct BenchCommand: ParsableCommand {
     let device = try self.device.backend()
     let computeType = try precision.computeType(on: device)
     if operations {
-      let report = try OperationsReport(batch: batch, computeType, filter: filter, on: device)
-      print(json ? try JSON.text(report, isPretty: false) : report.text)
+      try measureOperations(computeType, on: device)
     } else if profile {
       let report = try ProfileReport(source.folder(), trainingOptions, on: device)
       print(json ? try JSON.text(report, isPretty: false) : report.text)
@@ -86,9 +125,19 @@ struct BenchCommand: ParsableCommand {
     }
   }
 
+  private func measureOperations(_ computeType: DType, on device: any Backend) throws {
+    let catalogue = StableDiffusionOperations(batch: batch, computeType)
+    if onRequest { return try catalogue.answer(on: device) }
+    let cases = try catalogue.cases(of: parts, filter: filter)
+    if list { return print(cases.map(\.description).joined(separator: "\n")) }
+    let report = OperationsReport(cases, computeType, on: device)
+    print(json ? try JSON.text(report, isPretty: false) : report.text)
+  }
+
   /// What is measured of training.
   var trainingOptions: TrainingBenchmark.Options {
     var options = TrainingBenchmark.Options()
+    if !figures.isEmpty { options.figures = Set(figures) }
     options.resolution = resolution
     options.batch = batch
     options.trainTextEncoder = trainTextEncoder
@@ -113,4 +162,8 @@ struct BenchCommand: ParsableCommand {
       return options
     }
   }
+}
+
+extension TrainingBenchmark.Figure: ExpressibleByArgument {
+  static let list = allCases.map(\.rawValue).joined(separator: ", ")
 }

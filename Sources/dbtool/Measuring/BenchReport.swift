@@ -15,14 +15,11 @@ struct BenchReport: Encodable {
   let fullBf16, use8bitAdam, fusedBackwardPass: Bool
   let recording: Bool
   private(set) var forwardMs, forwardBackwardMs, stepMs: Double?
-  private(set) var samplingStepMs, sampleMs, decodeMs: Double?
+  private(set) var samplingStepMs, sampleMs, decodeMs, encodeMs, textEncoderMs: Double?
   /// The most that tensors took: in training, or in sampling where there was no training.
   private(set) var peakBytes = 0
   /// The most memory of the host that the program took.
   let processPeakBytes: Int?
-
-  /// How often a picture is made.
-  private static let pictures = 3
 
   /// Measures what a command asks for.
   init(_ command: BenchCommand, _ computeType: DType, on backend: any Backend) throws {
@@ -39,17 +36,19 @@ struct BenchReport: Encodable {
     recording = command.recording
     let folder = try command.source.folder()
     if command.steps > 0 {
-      let times = try TrainingBenchmark(folder, command.trainingOptions, on: backend).measure(steps: command.steps)
-      forwardMs = 1000 * times.forward
-      forwardBackwardMs = 1000 * times.forwardAndBackward
-      stepMs = 1000 * times.step
+      let times = try TrainingBenchmark(folder, command.trainingOptions, on: backend).measure(count: command.steps)
+      forwardMs = times.seconds[.forward].map { 1000 * $0 }
+      forwardBackwardMs = times.seconds[.forwardAndBackward].map { 1000 * $0 }
+      stepMs = times.seconds[.step].map { 1000 * $0 }
       peakBytes = times.peakByteCount
     }
     if let options = command.samplingOptions(computeType) {
-      let times = try SamplingBenchmark(folder, options, on: backend).measure(count: BenchReport.pictures)
+      let times = try SamplingBenchmark(folder, options, on: backend).measure(count: command.pictures)
       samplingStepMs = 1000 * times.step
       sampleMs = 1000 * times.sample
       decodeMs = 1000 * times.decode
+      encodeMs = 1000 * times.encode
+      textEncoderMs = 1000 * times.textEncoder
       if command.steps == 0 { peakBytes = times.peakByteCount }
     }
     processPeakBytes = try BenchReport.readProcessPeak()
@@ -73,6 +72,7 @@ struct BenchReport: Encodable {
     let times: [(String, Double?)] = [
       ("forward", forwardMs), ("forward and backward", forwardBackwardMs), ("training step", stepMs),
       ("sampling step", samplingStepMs), ("picture's latents", sampleMs), ("picture's decoding", decodeMs),
+      ("a picture's encoding", encodeMs), ("text encoder", textEncoderMs),
     ]
     let lines = times.compactMap { name, time in
       time.map { TextTable.padded("  \(name)", 24) + String(format: "%12.2f ms", $0) }

@@ -4,38 +4,25 @@ import OperationCatalogue
 
 /// The figures of `dbtool bench --operations`.
 struct OperationsReport: Encodable {
-  /// Nothing in the catalogue has the name.
-  struct NoOperation: Error, CustomStringConvertible {
-    let filter: String
-
-    var description: String {
-      "no operation has '\(filter)' in its name; there are \(Primitive.allCases.map(\.rawValue).joined(separator: ", "))"
-    }
-  }
-
   let device: String
   let dtype: String
   let copyBytesPerSecond: Double
-  let matrixProductFlopsPerSecond: Double
+  let flopsPerSecond: Double
   let operations: [OperationBenchmark]
 
   private let ceilings: MeasuredCeilings
 
   private enum CodingKeys: CodingKey {
-    case device, dtype, copyBytesPerSecond, matrixProductFlopsPerSecond, operations
+    case device, dtype, copyBytesPerSecond, flopsPerSecond, operations
   }
 
-  /// Measures the cases whose names contain `filter`, all without one.
-  init(batch: Int, _ dtype: DType, filter: String?, on device: any Backend) throws(NoOperation) {
-    let cases = OperationCatalogue.stableDiffusion(batch: batch, dtype).filter { operation in
-      filter.map { operation.description.localizedCaseInsensitiveContains($0) } ?? true
-    }
-    if cases.isEmpty { throw NoOperation(filter: filter ?? "") }
+  /// Measures some cases.
+  init(_ cases: [OperationCase], _ dtype: DType, on device: any Backend) {
     ceilings = MeasuredCeilings(device, dtype)
     self.device = device.name
     self.dtype = dtype.description
     copyBytesPerSecond = ceilings.bytesPerSecond
-    matrixProductFlopsPerSecond = ceilings.flopsPerSecond
+    flopsPerSecond = ceilings.flopsPerSecond
     operations = cases.map { OperationBenchmark($0, on: device) }
   }
 

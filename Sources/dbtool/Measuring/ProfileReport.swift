@@ -24,7 +24,7 @@ struct ProfileReport: Encodable {
   /// The seconds of a whole step while it was accounted for.
   let stepSeconds: Double
   let copyBytesPerSecond: Double
-  let matrixProductFlopsPerSecond: Double
+  let flopsPerSecond: Double
   /// The calls by primitive, those that took longest first.
   let primitives: [Entry]
   /// The calls by primitive and extents, those that took longest first.
@@ -35,7 +35,7 @@ struct ProfileReport: Encodable {
   private static let shownKinds = 40
 
   private enum CodingKeys: CodingKey {
-    case device, stepSeconds, copyBytesPerSecond, matrixProductFlopsPerSecond, primitives, kinds
+    case device, stepSeconds, copyBytesPerSecond, flopsPerSecond, primitives, kinds
   }
 
   /// Takes steps of a model and accounts for one.
@@ -49,7 +49,7 @@ struct ProfileReport: Encodable {
     let profile = account.takeProfile()
     device = backend.name
     copyBytesPerSecond = ceilings.bytesPerSecond
-    matrixProductFlopsPerSecond = ceilings.flopsPerSecond
+    flopsPerSecond = ceilings.flopsPerSecond
     primitives = ProfileReport.sorted(profile.primitives.map { Entry($0.key.rawValue, $0.value) })
     kinds = ProfileReport.sorted(profile.kinds.map { Entry("\($0.key.primitive.rawValue) \($0.key)", $0.value) })
   }

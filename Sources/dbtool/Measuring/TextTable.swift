@@ -58,7 +58,7 @@ extension MeasuredCeilings {
   /// What was measured, in a line.
   var text: String {
     String(
-      format: "A large copy moves %.1f GB/s, a large matrix product does %.1f GFLOP/s; both are 100 %% below.",
+      format: "A large copy moves %.1f GB/s; \(arithmetic): %.1f GFLOP/s. Both are 100 %% below.",
       bytesPerSecond / 1e9, flopsPerSecond / 1e9)
   }
 }
