@@ -39,6 +39,8 @@ class Sampling:
         self.tokens = measuring.tokens(options, 2 * options.batch)
         latents = torch.randn(shape, device=options.device, dtype=self.dtype)
         self.latents = latents.to(memory_format=measuring.LAYOUTS[layout])
+        pixels = torch.rand(1, 3, options.resolution, options.resolution, device=options.device, dtype=self.dtype)
+        self.pixels = (2 * pixels - 1).to(memory_format=measuring.LAYOUTS[layout])
         self.timestep = self.device_timesteps[:1].clone()
         self.states = self.text_encoder(self.tokens)[0]
         self.predict = self.predict_eagerly
@@ -68,6 +70,14 @@ class Sampling:
         """Pixels from latents."""
         self.autoencoder.decode(self.latents / self.autoencoder.config.scaling_factor, return_dict=False)
 
+    def encode(self):
+        """The distribution of a picture's latents."""
+        self.autoencoder.encode(self.pixels, return_dict=False)
+
+    def encode_text(self):
+        """The states of the prompts and of as many empty prompts."""
+        self.text_encoder(self.tokens)
+
 
 @torch.no_grad()
 def measure(options, mode, layout):
@@ -88,8 +98,12 @@ def measure(options, mode, layout):
     figures.update(measuring.peak_memory(options))
     figures["sampling_step_ms"] = measuring.milliseconds(options, lambda: sampling.step(0), 4 * options.pictures)
     prepare = measuring.captured if mode == "graph" else measuring.warmed_up
-    decode = prepare(options, sampling.decode)
-    figures["decode_ms"] = measuring.milliseconds(options, decode, options.pictures)
+    for name, work, count in [
+        ("decode_ms", sampling.decode, 1), ("encode_ms", sampling.encode, 1),
+        # Far shorter than the others, and so measured more often.
+        ("text_encoder_ms", sampling.encode_text, 10),
+    ]:
+        figures[name] = measuring.milliseconds(options, prepare(options, work), count * options.pictures)
     return figures
 
 

@@ -23,6 +23,8 @@ from torch.utils.checkpoint import checkpoint
 
 import measuring
 
+FIGURES = ["forward", "forward-backward", "step"]
+
 
 class Training:
     """A model, its optimiser and a batch that stays where it is."""
@@ -112,17 +114,16 @@ def measure(options, mode, layout):
         "gradient_checkpointing": options.gradient_checkpointing, "steps": options.steps,
     }
     start = time.perf_counter()
-    # The step comes first, because the memory reported is its own.
-    for name, work in [
-        ("step_ms", training.step), ("forward_backward_ms", training.gradients), ("forward_ms", training.forward)
-    ]:
+    # The widest comes first, because the memory reported is its own.
+    works = {"step": training.step, "forward-backward": training.gradients, "forward": training.forward}
+    for name in [name for name in works if name in options.figures]:
         if mode == "graph":
-            work = measuring.captured(options, work, prepare=training.forget_gradients)
+            work = measuring.captured(options, works[name], prepare=training.forget_gradients)
         else:
-            work = measuring.warmed_up(options, work)
+            work = measuring.warmed_up(options, works[name])
         figures.setdefault("preparation_s", time.perf_counter() - start)
-        figures[name] = measuring.milliseconds(options, work, options.steps)
-        if name == "step_ms":
+        figures[name.replace("-", "_") + "_ms"] = measuring.milliseconds(options, work, options.steps)
+        if "peak_bytes" not in figures:
             figures.update(measuring.peak_memory(options))
     return figures
 
@@ -133,6 +134,7 @@ def main(arguments):
     parser.add_argument("--precision", choices=["fp32", "tf32", "bf16"], default="bf16",
                         help="bf16: autocast, with float32 weights")
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--figures", nargs="+", choices=FIGURES, default=FIGURES, help="what to measure")
     parser.add_argument("--train-text-encoder", action="store_true")
     parser.add_argument("--gradient-checkpointing", action="store_true")
     return measuring.run(measuring.parse(parser, arguments), measure)

@@ -23,8 +23,11 @@ final class Program {
   /// - Parameters:
   ///   - folder: the current folder of the program.
   ///   - environment: variables that it sees on top of those of the tests.
-  ///   - records: the folder for what it prints.
-  init(_ arguments: [String], in folder: URL, environment: [String: String] = [:], records: URL) throws {
+  ///   - records: the folder for what it reads and prints.
+  ///   - input: its standard input.
+  init(_ arguments: [String], in folder: URL, environment: [String: String] = [:], records: URL, input: String = "")
+    throws
+  {
     let name = UUID().uuidString
     output = records.appending(path: "\(name).output")
     errors = records.appending(path: "\(name).errors")
@@ -36,7 +39,9 @@ final class Program {
     // A crash shall end the program as one and not after a minute of symbolication.
     process.environment = ProcessInfo.processInfo.environment
       .merging(["SWIFT_BACKTRACE": "enable=no"]) { $1 }.merging(environment) { $1 }
-    process.standardInput = FileHandle.nullDevice
+    let inputFile = records.appending(path: "\(name).input")
+    try Data(input.utf8).write(to: inputFile)
+    process.standardInput = try FileHandle(forReadingFrom: inputFile)
     process.standardOutput = try FileHandle(forWritingTo: output)
     process.standardError = try FileHandle(forWritingTo: errors)
     try process.run()

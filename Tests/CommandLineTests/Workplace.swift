@@ -61,21 +61,22 @@ struct Workplace {
   // MARK: - Running the program
 
   /// Starts the program in the folder.
-  func start(_ arguments: [String], environment: [String: String] = [:]) throws -> Program {
-    try Program(arguments, in: url, environment: environment, records: home.url)
+  func start(_ arguments: [String], environment: [String: String] = [:], input: String = "") throws -> Program {
+    try Program(arguments, in: url, environment: environment, records: home.url, input: input)
   }
 
   /// Runs the program in the folder.
-  func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Program.Outcome {
-    try start(arguments, environment: environment).finish()
+  func run(_ arguments: [String], environment: [String: String] = [:], input: String = "") throws -> Program.Outcome {
+    try start(arguments, environment: environment, input: input).finish()
   }
 
   /// Runs the program and expects it to succeed.
   @discardableResult
   func succeed(
-    _ arguments: [String], environment: [String: String] = [:], sourceLocation: SourceLocation = #_sourceLocation
+    _ arguments: [String], environment: [String: String] = [:], input: String = "",
+    sourceLocation: SourceLocation = #_sourceLocation
   ) throws -> Program.Outcome {
-    let outcome = try run(arguments, environment: environment)
+    let outcome = try run(arguments, environment: environment, input: input)
     #expect(outcome.hasExited && outcome.status == 0, "\(outcome.errors)", sourceLocation: sourceLocation)
     return outcome
   }
