@@ -57,12 +57,16 @@ import Testing
 }
 
 extension Profile {
-  /// Convolutions, matrix products and attentions with the extents of their operands.
+  /// Convolutions, matrix products and attentions with their extents.
   fileprivate var products: Set<String> {
-    let products: Set<Primitive> = [
-      .convolution, .convolutionBackwardInput, .convolutionBackwardWeight, .matrixProduct, .attention,
-      .attentionBackward,
+    let withShapes: Set<Primitive> = [
+      .convolution, .convolutionBackwardInput, .convolutionBackwardWeight, .attention, .attentionBackward,
     ]
-    return Set(kinds.keys.filter { products.contains($0.primitive) }.map { "\($0.primitive) \($0)" })
+    return Set(
+      kinds.keys.compactMap { kind in
+        if withShapes.contains(kind.primitive) { return "\(kind.primitive) \(kind)" }
+        // The rows of a product may lie in more than one dimension.
+        return kind.primitive == .matrixProduct ? "\(kind.variant) of \(kind.operands.count) operands" : nil
+      })
   }
 }
