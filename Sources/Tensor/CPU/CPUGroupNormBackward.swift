@@ -1,3 +1,5 @@
+import CPUKernels
+
 extension CPUBackend {
   /// The derivatives of `groupNorm`, each computed only where it is wanted.
   ///
@@ -9,85 +11,81 @@ extension CPUBackend {
   ) {
     let name: StaticString = "groupNormBackward"
     let pixels = GroupedPixels(x.shape, spec)
-    let pairCount = 2 * pixels.channels
-    withWorkspace((2 * pixels.batch + pixels.chunkCount) * pairCount) { workspace in
-      let pass = GroupNormBackward(
-        pixels: pixels, x: x.host(name), gradient: gradient.host(name), gamma: gamma.host(name),
-        beta: beta.host(name), moments: pixels.spread(statistics.host(name), into: workspace), silu: spec.silu)
-      let sums = ChannelPairs(start: workspace + pixels.batch * pairCount, channels: pixels.channels)
-      let partial = ChannelPairs(start: sums.start + pixels.batch * pairCount, channels: pixels.channels)
+    let channels = pixels.channels
+    // d takes an exponential and a quotient for each element, so it is kept: where dx goes, unless dx is added to.
+    let keepsApart = spec.silu && dx?.write == .accumulate
+    let pairs = 2 * (2 * pixels.batch + pixels.chunkCount) * channels
+    withWorkspace(pairs + 3 * pixels.batch * channels + (keepsApart ? x.count : 0)) { workspace in
+      let moments = pixels.spread(statistics.host(name), into: workspace)
+      let sums = ChannelPairs(start: workspace + 2 * pixels.batch * channels, channels: channels)
+      let partial = sums.start + 2 * pixels.batch * channels
+      let coefficients = workspace + pairs
+      let (source, gradient) = (x.host(name), gradient.host(name))
+      let (gamma, beta) = (gamma.host(name), beta.host(name))
+      let derivative =
+        spec.silu ? dx.map { keepsApart ? coefficients + 3 * pixels.batch * channels : $0.host(name) } : nil
 
-      forEachPixelChunk(pixels) { picture, rows in
-        pass.sum(rows, of: picture, into: partial.rows(of: pixels.chunkIndex(rows)))
+      forEachChunk(of: pixels) { chunk in
+        kernels.groupNormSums(
+          source + chunk.offset, gradient + chunk.offset, rows: chunk.rows, channels: channels,
+          moments.parameters(of: chunk.picture, gamma: gamma, beta: beta), silu: spec.silu,
+          derivative: derivative.map { $0 + chunk.offset }, into: partial + 2 * chunk.index * channels)
       }
       for picture in 0..<pixels.batch {
-        let chunks = partial.rows(of: picture * pixels.chunksPerPicture).first
-        addUp(pixels.chunksPerPicture, of: pairCount, chunks, into: sums.rows(of: picture).first, .overwrite)
+        kernels.sumRows(
+          partial + 2 * picture * pixels.chunksPerPicture * channels, rows: pixels.chunksPerPicture,
+          stride: 2 * channels, width: 2 * channels, into: sums.rows(of: picture).first, .overwrite)
       }
       if let dbeta { sumPictures(sums.start, pixels, into: dbeta.host(name), dbeta.write) }
-      if let dgamma { sumPictures(sums.start + pixels.channels, pixels, into: dgamma.host(name), dgamma.write) }
+      if let dgamma { sumPictures(sums.start + channels, pixels, into: dgamma.host(name), dgamma.write) }
       guard let dx else { return }
       let target = dx.host(name)
-      for picture in 0..<pixels.batch {
-        let (plain, normalized) = sums.rows(of: picture)
-        pixels.average(plain, weights: pass.gamma)
-        pixels.average(normalized, weights: pass.gamma)
-      }
-      forEachPixelChunk(pixels) { picture, rows in
-        pass.differentiate(rows, of: picture, means: sums.rows(of: picture), into: target, dx.write)
+      pixels.coefficients(moments, sums, gamma: gamma, into: coefficients)
+      forEachChunk(of: pixels) { chunk in
+        let factor = coefficients + 3 * chunk.picture * channels
+        kernels.groupNormDerivative(
+          source + chunk.offset, (derivative ?? gradient) + chunk.offset, rows: chunk.rows, channels: channels,
+          mean: moments.rows(of: chunk.picture).first, factor: factor, shift: factor + channels,
+          slope: factor + 2 * channels, into: target + chunk.offset, dx.write)
       }
     }
   }
 
   /// Adds up one of the two rows that every picture has.
   private func sumPictures(_ first: Floats, _ pixels: GroupedPixels, into out: Floats, _ write: Write) {
-    sumRows(0..<pixels.batch, columns: 0..<pixels.channels, into: out, write) { picture, slot in
-      first[slot + picture * 2 * pixels.channels]
-    }
+    kernels.sumRows(
+      first, rows: pixels.batch, stride: 2 * pixels.channels, width: pixels.channels, into: out, write)
   }
 }
 
-/// What both passes of `groupNormBackward` over the pixels read.
-private struct GroupNormBackward {
-  let pixels: GroupedPixels
-  let x: Floats
-  let gradient: Floats
-  let gamma: Floats
-  let beta: Floats
-  let moments: ChannelPairs
-  let silu: Bool
-
-  /// Σ d and Σ d x̂ of every channel over some pixels of a picture.
-  func sum(_ rows: Range<Int>, of picture: Int, into sums: (first: Floats, second: Floats)) {
-    let (mean, scale) = moments.rows(of: picture)
-    sumRowPairs(rows, columns: 0..<pixels.channels, into: sums.first, sums.second) { row, slot in
-      let (d, normalized) = derivative(row * pixels.channels, slot, mean, scale)
-      return (d, d * normalized)
-    }
-  }
-
-  /// dx of some pixels of a picture, given the means of γ d and γ d x̂.
-  func differentiate(
-    _ rows: Range<Int>, of picture: Int, means: (first: Floats, second: Floats), into dx: Floats, _ write: Write
+extension GroupedPixels {
+  /// γ/σ, -mean(γ d)/σ and -mean(γ d x̂)/σ² of every channel, [batch, 3, channels]: the numbers that dx is linear in.
+  ///
+  /// - Parameters:
+  ///   - moments: the mean and 1/σ of every channel.
+  ///   - sums: Σ d and Σ d x̂ of every channel.
+  fileprivate func coefficients(
+    _ moments: ChannelPairs, _ sums: ChannelPairs, gamma: Floats, into coefficients: Floats
   ) {
-    let (mean, scale) = moments.rows(of: picture)
-    for row in rows {
-      let offset = row * pixels.channels
-      store(0..<pixels.channels, into: dx + offset, write) { slot in
-        let (d, normalized) = derivative(offset, slot, mean, scale)
-        return scale[slot] * ((gamma[slot] * d - means.first[slot]) - normalized * means.second[slot])
+    let total = Double(area * channelsPerGroup)
+    for picture in 0..<batch {
+      let (plain, normalized) = sums.rows(of: picture)
+      let scales = moments.rows(of: picture).second
+      let factor = coefficients + 3 * picture * channels
+      forEachGroup { _, range in
+        var (first, second) = (0.0, 0.0)
+        for channel in range {
+          first += Double(gamma[channel]) * Double(plain[channel])
+          second += Double(gamma[channel]) * Double(normalized[channel])
+        }
+        let scale = Double(scales[range.lowerBound])
+        let (shift, slope) = (Float(-first / total * scale), Float(-second / total * scale * scale))
+        for channel in range {
+          factor[channel] = Float(Double(gamma[channel]) * scale)
+          factor[channels + channel] = shift
+          factor[2 * channels + channel] = slope
+        }
       }
     }
-  }
-
-  /// d and x̂ of one slot.
-  @inline(__always)
-  private func derivative(
-    _ offset: Int, _ slot: Slot, _ mean: Floats, _ scale: Floats
-  ) -> (d: Lanes, normalized: Lanes) {
-    let normalized = (x[slot + offset] - mean[slot]) * scale[slot]
-    let g = gradient[slot + offset]
-    if !silu { return (g, normalized) }
-    return (g * VectorMath.siluDerivative(normalized * gamma[slot] + beta[slot]), normalized)
   }
 }

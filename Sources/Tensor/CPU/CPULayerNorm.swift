@@ -1,3 +1,5 @@
+import CPUKernels
+
 extension CPUBackend {
   /// Normalises rows of the last axis.
   public func layerNorm(
@@ -7,18 +9,11 @@ extension CPUBackend {
     let (rows, width) = (statistics.count / 2, x.shape[-1])
     let (x, gamma, beta) = (x.host(name), gamma.host(name), beta.host(name))
     let (out, statistics) = (out.host(name), statistics.host(name))
-    forEachChunk(rows, of: CPUBackend.rowsPerChunk(width)) { rows in
-      for row in rows {
-        let (from, to) = (x + row * width, out + row * width)
-        let mean = Float(laneSum(0..<width) { from[$0] } / Double(width))
-        let deviations = laneSum(0..<width) { slot in
-          let deviation = from[slot] - slot.lanes(mean)
-          return deviation * deviation
-        }
-        let scale = Float(1 / (deviations / Double(width) + Double(epsilon)).squareRoot())
-        (statistics[2 * row], statistics[2 * row + 1]) = (mean, scale)
-        store(0..<width, into: to, .overwrite) { (from[$0] - mean) * scale * gamma[$0] + beta[$0] }
-      }
+    forEachChunk(rows, of: CPUBackend.rowsPerChunk(width)) { range in
+      let offset = range.lowerBound * width
+      kernels.layerNorm(
+        x + offset, rows: range.count, width: width, gamma: gamma, beta: beta, epsilon: epsilon, into: out + offset,
+        statistics: statistics + 2 * range.lowerBound)
     }
   }
 
@@ -31,31 +26,24 @@ extension CPUBackend {
     let name: StaticString = "layerNormBackward"
     let (rows, width) = (statistics.count / 2, x.shape[-1])
     let (x, gradient, gamma, statistics) = (x.host(name), gradient.host(name), gamma.host(name), statistics.host(name))
-    if let dbeta {
-      sumColumns(rows, of: width, into: dbeta.host(name), dbeta.write) { rows, partial in
-        sumRows(rows, columns: 0..<width, into: partial, .overwrite) { row, slot in gradient[slot + row * width] }
+    let target = dx?.host(name)
+    let rowsPerPart = min(CPUBackend.rowsPerChunk(width), 128)
+    let parts = (rows + rowsPerPart - 1) / rowsPerPart
+    let isSummed = dgamma != nil || dbeta != nil
+    withWorkspace(isSummed ? 2 * parts * width : 0) { sums in
+      forEachChunk(rows, of: rowsPerPart) { range in
+        let offset = range.lowerBound * width
+        kernels.layerNormBackward(
+          x + offset, gradient + offset, rows: range.count, width: width, gamma: gamma,
+          statistics: statistics + 2 * range.lowerBound, dx: target.map { $0 + offset }, dx?.write ?? .overwrite,
+          sums: isSummed ? sums + 2 * (range.lowerBound / rowsPerPart) * width : nil)
       }
-    }
-    if let dgamma {
-      sumColumns(rows, of: width, into: dgamma.host(name), dgamma.write) { rows, partial in
-        sumRows(rows, columns: 0..<width, into: partial, .overwrite) { row, slot in
-          let at = slot + row * width
-          return gradient[at] * ((x[at] - statistics[2 * row]) * statistics[2 * row + 1])
-        }
+      if let dbeta {
+        kernels.sumRows(sums, rows: parts, stride: 2 * width, width: width, into: dbeta.host(name), dbeta.write)
       }
-    }
-    guard let dx else { return }
-    let target = dx.host(name)
-    forEachChunk(rows, of: CPUBackend.rowsPerChunk(width)) { rows in
-      for row in rows {
-        let (from, g) = (x + row * width, gradient + row * width)
-        let (mean, scale) = (statistics[2 * row], statistics[2 * row + 1])
-        let first = Float(laneSum(0..<width) { gamma[$0] * g[$0] } / Double(width))
-        let second = Float(
-          laneSum(0..<width) { gamma[$0] * g[$0] * ((from[$0] - mean) * scale) } / Double(width))
-        store(0..<width, into: target + row * width, dx.write) { slot in
-          scale * ((gamma[slot] * g[slot] - first) - (from[slot] - mean) * scale * second)
-        }
+      if let dgamma {
+        kernels.sumRows(
+          sums + width, rows: parts, stride: 2 * width, width: width, into: dgamma.host(name), dgamma.write)
       }
     }
   }

@@ -1,27 +1,38 @@
+import CPUKernels
+
 /// How [batch, height, width, channels] is divided into groups of channels and chunks of pixels.
 struct GroupedPixels {
   let batch: Int
   let area: Int
   let channels: Int
   let groups: Int
+  /// A multiple of eight, the number of pixels that kernels read at once.
   let rowsPerChunk: Int
   let chunksPerPicture: Int
 
+  /// A chunk is large against the cost of sharing out, and there are at most 64 of a picture, as their sums are added up
+  /// by one thread.
   init(_ shape: Shape, _ spec: GroupNormalization) {
     (batch, area, channels) = (shape[0], shape[1] * shape[2], shape[3])
     groups = spec.groups
-    rowsPerChunk = CPUBackend.rowsPerChunk(channels)
+    let rows = max(16_384 / max(channels, 1), (area + 63) / 64)
+    rowsPerChunk = max((rows + 7) & ~7, 8)
     chunksPerPicture = (area + rowsPerChunk - 1) / rowsPerChunk
   }
 
   var chunkCount: Int { batch * chunksPerPicture }
   var channelsPerGroup: Int { channels / groups }
 
-  /// The number of the chunk that starts with the given pixels.
-  @inline(__always)
-  func chunkIndex(_ rows: Range<Int>) -> Int {
-    let (picture, pixel) = rows.lowerBound.quotientAndRemainder(dividingBy: area)
-    return picture * chunksPerPicture + pixel / rowsPerChunk
+  /// Whether one thread is done sooner than it could tell the others.
+  var isSmall: Bool { batch * area * channels <= 16_384 }
+
+  /// The pixels of a chunk.
+  func chunk(_ index: Int) -> PixelChunk {
+    let (picture, part) = index.quotientAndRemainder(dividingBy: chunksPerPicture)
+    let start = part * rowsPerChunk
+    return PixelChunk(
+      index: index, picture: picture, offset: (picture * area + start) * channels, rows: min(rowsPerChunk, area - start)
+    )
   }
 
   /// Writes the statistics [batch, groups, 2] out for every channel.
@@ -29,23 +40,28 @@ struct GroupedPixels {
     let pairs = ChannelPairs(start: workspace, channels: channels)
     for picture in 0..<batch {
       let (mean, scale) = pairs.rows(of: picture)
-      for channel in 0..<channels {
-        let group = picture * groups + channel / channelsPerGroup
-        (mean[channel], scale[channel]) = (statistics[2 * group], statistics[2 * group + 1])
+      forEachGroup { group, range in
+        let index = 2 * (picture * groups + group)
+        for channel in range { (mean[channel], scale[channel]) = (statistics[index], statistics[index + 1]) }
       }
     }
     return pairs
   }
 
-  /// The mean and the variance of a group from those of its channels in each chunk.
-  func combine(_ partial: Floats, group: Int) -> (mean: Double, variance: Double) {
-    let (picture, part) = group.quotientAndRemainder(dividingBy: groups)
-    let range = part * channelsPerGroup..<(part + 1) * channelsPerGroup
-    func forEachPart(_ body: (Double, Double, Double) -> Void) {
-      for chunk in 0..<chunksPerPicture {
-        let mean = partial + 2 * (picture * chunksPerPicture + chunk) * channels
-        let count = Double(min(rowsPerChunk, area - chunk * rowsPerChunk))
-        for channel in range { body(count, Double(mean[channel]), Double(mean[channels + channel])) }
+  /// Calls `body` with every group of a picture and its channels.
+  @inline(__always)
+  func forEachGroup(_ body: (Int, Range<Int>) -> Void) {
+    for group in 0..<groups { body(group, group * channelsPerGroup..<(group + 1) * channelsPerGroup) }
+  }
+
+  /// The mean and the variance of a group, from the means and the squared deviations [chunks, groups, 2] of its parts.
+  func combine(_ moments: UnsafeMutablePointer<Double>, picture: Int, group: Int) -> (mean: Double, variance: Double) {
+    let parts = moments + 2 * (picture * chunksPerPicture * groups + group)
+    func forEachPart(_ body: (_ count: Double, _ mean: Double, _ deviations: Double) -> Void) {
+      for part in 0..<chunksPerPicture {
+        let rows = min(rowsPerChunk, area - part * rowsPerChunk)
+        let moments = parts + 2 * part * groups
+        body(Double(rows * channelsPerGroup), moments[0], moments[1])
       }
     }
     let total = Double(area * channelsPerGroup)
@@ -58,16 +74,17 @@ struct GroupedPixels {
     }
     return (mean, deviations / total)
   }
+}
 
-  /// Replaces a weighted sum for every channel of a picture by its mean over the channel's group.
-  func average(_ sums: Floats, weights: Floats) {
-    let total = Double(area * channelsPerGroup)
-    for start in stride(from: 0, to: channels, by: channelsPerGroup) {
-      let range = start..<start + channelsPerGroup
-      let mean = Float(range.reduce(0.0) { $0 + Double(weights[$1]) * Double(sums[$1]) } / total)
-      for channel in range { sums[channel] = mean }
-    }
-  }
+/// Pixels of one picture that a thread takes at a time.
+struct PixelChunk {
+  /// Its number in the whole batch.
+  let index: Int
+  let picture: Int
+  /// Where its first element lies in the whole batch.
+  let offset: Int
+  /// Its pixels.
+  let rows: Int
 }
 
 /// Two numbers for each channel of each picture, [batch, 2, channels].
@@ -76,9 +93,14 @@ struct ChannelPairs {
   let channels: Int
 
   /// The first and the second numbers of a picture.
-  @inline(__always)
   func rows(of picture: Int) -> (first: Floats, second: Floats) {
     let first = start + 2 * picture * channels
     return (first, first + channels)
+  }
+
+  /// The parameters of a picture's channels, where the pairs are the mean and 1/σ.
+  func parameters(of picture: Int, gamma: Floats, beta: Floats) -> GroupNormParameters {
+    let (mean, scale) = rows(of: picture)
+    return GroupNormParameters(mean: mean, scale: scale, gamma: gamma, beta: beta)
   }
 }

@@ -1,0 +1,154 @@
+public import CPUKernels
+
+extension Kernels {
+  /// Normalised rows; see `NormalizationKernels`.
+  public static func layerNorm(
+    _ x: ConstantFloats, rows: Int, width: Int, gamma: ConstantFloats, beta: ConstantFloats, epsilon: Float,
+    into out: Floats, statistics: Floats
+  ) {
+    for row in 0..<rows {
+      let (from, to) = (x + row * width, out + row * width)
+      @inline(__always) func value(_ column: Int, _ lanes: Int) -> Vector { from.vector(at: column, count: lanes) }
+      let mean = Float(rowSum(width, value) / Double(width))
+      let center = Vector(repeating: mean)
+      @inline(__always) func square(_ column: Int, _ lanes: Int) -> Vector {
+        let deviation = value(column, lanes) - center.first(lanes)
+        return deviation * deviation
+      }
+      let scale = Float(1 / (rowSum(width, square) / Double(width) + Double(epsilon)).squareRoot())
+      (statistics[2 * row], statistics[2 * row + 1]) = (mean, scale)
+      @inline(__always) func normalize(_ column: Int, _ lanes: Int) {
+        var y = beta.vector(at: column, count: lanes)
+        addProduct((value(column, lanes) - center) * scale, gamma.vector(at: column, count: lanes), to: &y)
+        to.store(y, at: column, count: lanes)
+      }
+      forEachVector(width, normalize)
+    }
+  }
+
+  /// Derivatives of normalised rows; see `NormalizationKernels`.
+  public static func layerNormBackward(
+    _ x: ConstantFloats, _ gradient: ConstantFloats, rows: Int, width: Int, gamma: ConstantFloats,
+    statistics: ConstantFloats, dx: Floats?, _ write: Write, sums: Floats?
+  ) {
+    if let sums { for index in 0..<2 * width { sums[index] = 0 } }
+    for row in 0..<rows {
+      let normalized = NormalizedRow(x + row * width, statistics + 2 * row)
+      let g = gradient + row * width
+      if let sums { addRow(normalized, g, width, to: sums) }
+      if let dx { differentiateRow(normalized, g, width, gamma, into: dx + row * width, write) }
+    }
+  }
+
+  /// Adds g and g x̂ of one row to the sums of each column, [2, width].
+  @inline(__always)
+  private static func addRow(_ x: NormalizedRow, _ g: ConstantFloats, _ width: Int, to sums: Floats) {
+    let (plain, products) = (sums, sums + width)
+    @inline(__always) func add(_ column: Int, _ lanes: Int) {
+      let g = g.vector(at: column, count: lanes)
+      plain.add(g, at: column, count: lanes)
+      var product = ConstantFloats(products).vector(at: column, count: lanes)
+      addProduct(g, x.vector(column, lanes), to: &product)
+      products.store(product, at: column, count: lanes)
+    }
+    forEachVector(width, add)
+  }
+
+  /// dx = (γ g - mean(γ g) - x̂ mean(γ g x̂)) / σ of one row.
+  @inline(__always)
+  private static func differentiateRow(
+    _ x: NormalizedRow, _ g: ConstantFloats, _ width: Int, _ gamma: ConstantFloats, into dx: Floats, _ write: Write
+  ) {
+    @inline(__always) func scaled(_ column: Int, _ lanes: Int) -> Vector {
+      gamma.vector(at: column, count: lanes) * g.vector(at: column, count: lanes)
+    }
+    @inline(__always) func product(_ column: Int, _ lanes: Int) -> Vector {
+      scaled(column, lanes) * x.vector(column, lanes)
+    }
+    let mean = Float(rowSum(width, scaled) / Double(width))
+    let slope = Vector(repeating: -Float(rowSum(width, product) / Double(width)))
+    @inline(__always) func differentiate(_ column: Int, _ lanes: Int) {
+      var difference = scaled(column, lanes) - mean
+      addProduct(x.vector(column, lanes), slope, to: &difference)
+      var result = difference * x.scale
+      if write == .accumulate { result += ConstantFloats(dx).vector(at: column, count: lanes) }
+      dx.store(result, at: column, count: lanes)
+    }
+    forEachVector(width, differentiate)
+  }
+
+  /// Sums the terms of a row, which are zero where a vector ends early.
+  ///
+  /// Each lane of four vectors adds up few terms before the total goes on in Float64: the error hardly grows with the
+  /// width.
+  @inline(__always)
+  private static func rowSum(_ width: Int, _ term: (_ offset: Int, _ lanes: Int) -> Vector) -> Double {
+    let lanes = Vector.scalarCount
+    var total = 0.0
+    var start = 0
+    while start < width {
+      let end = min(start + 128 * lanes, width)
+      var (a, b, c, d) = (Vector.zero, Vector.zero, Vector.zero, Vector.zero)
+      while start + 4 * lanes <= end {
+        a += term(start, lanes)
+        b += term(start + lanes, lanes)
+        c += term(start + 2 * lanes, lanes)
+        d += term(start + 3 * lanes, lanes)
+        start += 4 * lanes
+      }
+      while start < end {
+        let count = min(lanes, end - start)
+        a += term(start, count)
+        start += count
+      }
+      total += Double(VectorMath.sum((a + b) + (c + d)))
+    }
+    return total
+  }
+
+  /// The sum of rows; see `NormalizationKernels`.
+  public static func sumRows(
+    _ x: ConstantFloats, rows: Int, stride: Int, width: Int, into out: Floats, _ write: Write
+  ) {
+    @inline(__always) func addUp(_ column: Int, _ lanes: Int) {
+      var (total, run) = (Vector.zero, Vector.zero)
+      for row in 0..<rows {
+        run += x.vector(at: row * stride + column, count: lanes)
+        // Runs of sixteen rows on their own keep the rounding error near that of a short sum.
+        if row & 15 == 15 { (total, run) = (total + run, .zero) }
+      }
+      var sum = total + run
+      if write == .accumulate { sum += ConstantFloats(out).vector(at: column, count: lanes) }
+      out.store(sum, at: column, count: lanes)
+    }
+    forEachVector(width, addUp)
+  }
+}
+
+/// A row whose mean and 1/σ are known.
+private struct NormalizedRow {
+  let row: ConstantFloats
+  let mean: Float
+  let scale: Float
+
+  @inline(__always)
+  init(_ row: ConstantFloats, _ statistics: ConstantFloats) {
+    self.row = row
+    (mean, scale) = (statistics[0], statistics[1])
+  }
+
+  /// x̂ = (x - mean) · scale.
+  @inline(__always)
+  func vector(_ column: Int, _ lanes: Int) -> Vector { (row.vector(at: column, count: lanes) - mean) * scale }
+}
+
+extension Vector {
+  /// The first numbers, and zeros.
+  @inline(__always)
+  fileprivate func first(_ count: Int) -> Vector {
+    if count == Vector.scalarCount { return self }
+    var vector = Vector.zero
+    for lane in 0..<count { vector[lane] = self[lane] }
+    return vector
+  }
+}
