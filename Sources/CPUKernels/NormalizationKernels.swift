@@ -19,10 +19,10 @@ public protocol NormalizationKernels: SendableMetatype {
   /// Σ d and Σ d x̂ of each channel over some rows, [2, channels], where d is the derivative by what comes before SiLU
   /// and x̂ the normalised input.
   ///
-  /// - Parameter derivative: gets d, where it is wanted and there is SiLU; without SiLU, d is the gradient.
+  /// - Parameter siluDerivative: gets d where SiLU follows the normalisation; elsewhere d is the gradient.
   static func groupNormSums(
     _ x: ConstantFloats, _ gradient: ConstantFloats, rows: Int, channels: Int, _ parameters: GroupNormParameters,
-    silu: Bool, derivative: Floats?, into sums: Floats)
+    siluDerivative: Floats?, into sums: Floats)
 
   /// dx = factor · d + shift + slope · (x - mean), with a number of each for every channel.
   ///

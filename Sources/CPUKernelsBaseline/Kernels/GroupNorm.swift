@@ -70,67 +70,81 @@ extension Kernels {
   public static func groupNorm(
     _ x: ConstantFloats, rows: Int, channels: Int, _ parameters: GroupNormParameters, silu: Bool, into out: Floats
   ) {
-    if silu {
-      groupNorm(SiLU.self, x, rows, channels, parameters, into: out)
-    } else {
-      groupNorm(Identity.self, x, rows, channels, parameters, into: out)
-    }
-  }
-
-  @inline(__always)
-  private static func groupNorm<Following: Activation>(
-    _: Following.Type, _ x: ConstantFloats, _ rows: Int, _ channels: Int, _ parameters: GroupNormParameters,
-    into out: Floats
-  ) {
     for row in 0..<rows {
       let (from, to) = (x + row * channels, out + row * channels)
       @inline(__always) func normalize(_ channel: Int, _ lanes: Int) {
-        let y = parameters.normalize(from.vector(at: channel, count: lanes), channel, lanes).y
-        to.store(Following.value(y), at: channel, count: lanes)
+        to.store(
+          parameters.normalize(from.vector(at: channel, count: lanes), channel, lanes), at: channel, count: lanes)
       }
-      forEachVector(channels, normalize)
+      @inline(__always) func activate(_ channel: Int, _ lanes: Int) {
+        let y = parameters.normalize(from.vector(at: channel, count: lanes), channel, lanes)
+        to.store(VectorMath.silu(y), at: channel, count: lanes)
+      }
+      if silu { forEachVector(channels, activate) } else { forEachVector(channels, normalize) }
     }
   }
 
   /// Sums over the pixels that the derivatives are made of; see `NormalizationKernels`.
   public static func groupNormSums(
     _ x: ConstantFloats, _ gradient: ConstantFloats, rows: Int, channels: Int, _ parameters: GroupNormParameters,
-    silu: Bool, derivative: Floats?, into sums: Floats
+    siluDerivative: Floats?, into sums: Floats
   ) {
-    if silu {
-      groupNormSums(SiLU.self, x, gradient, rows, channels, parameters, derivative, into: sums)
-    } else {
-      groupNormSums(Identity.self, x, gradient, rows, channels, parameters, nil, into: sums)
-    }
-  }
-
-  @inline(__always)
-  private static func groupNormSums<Following: Activation>(
-    _: Following.Type, _ x: ConstantFloats, _ gradient: ConstantFloats, _ rows: Int, _ channels: Int,
-    _ parameters: GroupNormParameters, _ derivative: Floats?, into sums: Floats
-  ) {
-    let (plain, normalized) = (sums, sums + channels)
     for index in 0..<2 * channels { sums[index] = 0 }
     var row = 0
     while row < rows {
       let count = min(blockRows, rows - row)
-      @inline(__always) func addBlock(_ channel: Int, _ lanes: Int) {
-        var (sum, product) = (Vector.zero, Vector.zero)
-        var offset = row * channels + channel
-        for _ in 0..<count {
-          let (y, normalized) = parameters.normalize(x.vector(at: offset, count: lanes), channel, lanes)
-          let d = gradient.vector(at: offset, count: lanes) * Following.derivative(y)
-          if let derivative { derivative.store(d, at: offset, count: lanes) }
-          sum += d
-          addProduct(d, normalized, to: &product)
-          offset += channels
-        }
-        plain.add(sum, at: channel, count: lanes)
-        normalized.add(product, at: channel, count: lanes)
+      let (x, gradient) = (x + row * channels, gradient + row * channels)
+      if let siluDerivative {
+        let derivative = siluDerivative + row * channels
+        differentiateSiLU(x, gradient, rows: count, channels: channels, parameters, into: derivative)
+        addBlock(x, derivative, rows: count, channels: channels, mean: parameters.mean, to: sums)
+      } else {
+        addBlock(x, gradient, rows: count, channels: channels, mean: parameters.mean, to: sums)
       }
-      forEachVector(channels, addBlock)
       row += count
     }
+    let products = sums + channels
+    @inline(__always) func scale(_ channel: Int, _ lanes: Int) {
+      let sum = ConstantFloats(products).vector(at: channel, count: lanes)
+      products.store(sum * parameters.scale.vector(at: channel, count: lanes), at: channel, count: lanes)
+    }
+    forEachVector(channels, scale)
+  }
+
+  /// Carries gradients back through SiLU.
+  private static func differentiateSiLU(
+    _ x: ConstantFloats, _ gradient: ConstantFloats, rows: Int, channels: Int, _ parameters: GroupNormParameters,
+    into derivative: Floats
+  ) {
+    for row in 0..<rows {
+      let (from, g, to) = (x + row * channels, gradient + row * channels, derivative + row * channels)
+      @inline(__always) func differentiate(_ channel: Int, _ lanes: Int) {
+        let y = parameters.normalize(from.vector(at: channel, count: lanes), channel, lanes)
+        to.store(g.vector(at: channel, count: lanes) * VectorMath.siluDerivative(y), at: channel, count: lanes)
+      }
+      forEachVector(channels, differentiate)
+    }
+  }
+
+  /// Adds d and d (x - mean) of a few rows to the sums of each channel.
+  private static func addBlock(
+    _ x: ConstantFloats, _ derivative: ConstantFloats, rows: Int, channels: Int, mean: ConstantFloats, to sums: Floats
+  ) {
+    let products = sums + channels
+    @inline(__always) func add(_ channel: Int, _ lanes: Int) {
+      let mean = mean.vector(at: channel, count: lanes)
+      var (sum, product) = (Vector.zero, Vector.zero)
+      var offset = channel
+      for _ in 0..<rows {
+        let d = derivative.vector(at: offset, count: lanes)
+        sum += d
+        addProduct(d, x.vector(at: offset, count: lanes) - mean, to: &product)
+        offset += channels
+      }
+      sums.add(sum, at: channel, count: lanes)
+      products.add(product, at: channel, count: lanes)
+    }
+    forEachVector(channels, add)
   }
 
   /// Derivatives by the input; see `NormalizationKernels`.
@@ -154,34 +168,13 @@ extension Kernels {
   }
 }
 
-/// What follows a normalisation. A type, so that its code becomes part of the loop.
-private protocol Activation {
-  static func value(_ y: Vector) -> Vector
-  static func derivative(_ y: Vector) -> Vector
-}
-
-private enum Identity: Activation {
-  @inline(__always)
-  static func value(_ y: Vector) -> Vector { y }
-  @inline(__always)
-  static func derivative(_ y: Vector) -> Vector { Vector(repeating: 1) }
-}
-
-private enum SiLU: Activation {
-  @inline(__always)
-  static func value(_ y: Vector) -> Vector { VectorMath.silu(y) }
-  @inline(__always)
-  static func derivative(_ y: Vector) -> Vector { VectorMath.siluDerivative(y) }
-}
-
 extension GroupNormParameters {
-  /// x̂ = (x - mean) · scale and y = x̂ · gamma + beta of one vector of a row.
+  /// (x - mean) · scale · gamma + beta of one vector of a row.
   @inline(__always)
-  fileprivate func normalize(_ x: Vector, _ channel: Int, _ lanes: Int) -> (y: Vector, normalized: Vector) {
-    let normalized =
-      (x - mean.vector(at: channel, count: lanes)) * scale.vector(at: channel, count: lanes)
+  fileprivate func normalize(_ x: Vector, _ channel: Int, _ lanes: Int) -> Vector {
+    let normalized = (x - mean.vector(at: channel, count: lanes)) * scale.vector(at: channel, count: lanes)
     var y = beta.vector(at: channel, count: lanes)
     addProduct(normalized, gamma.vector(at: channel, count: lanes), to: &y)
-    return (y, normalized)
+    return y
   }
 }

@@ -97,7 +97,7 @@ extension OperationCatalogue {
     let groupShapes: [(Shape, Int)] = [
       ([1, 1, 1, 2], 1), ([2, 3, 5, 4], 2), ([1, 4, 4, 32], 32), ([2, 5, 1, 6], 1), ([3, 3, 3, 10], 5),
       ([1, 1, 1, 4], 4), ([2, 8, 8, 64], 32), ([1, 17, 19, 21], 7), ([2, 24, 24, 40], 8), ([0, 4, 4, 8], 2),
-      ([2, 3, 5, 24], 2), ([1, 36, 36, 40], 2),
+      ([2, 3, 5, 24], 2), ([1, 36, 36, 40], 2), ([1, 3, 3, 320], 32),
     ]
     let far = Distribution.normal(mean: 100, deviation: 1)
     let partly = [[true, false, false], [false, true, true], [false, true, false], [false, false, true]]
@@ -111,7 +111,7 @@ extension OperationCatalogue {
     let groupVariants =
       (partly + [[true, true, true]]).map { groupNormBackward([2, 3, 5, 6], typical, .normal(), wanted: $0, dtype) } + [
         groupNorm([2, 7, 5, 6], typical, far, dtype), groupNormBackward([2, 7, 5, 6], typical, far, dtype),
-        groupNorm([2, 3, 5, 6], typical, .normal(), dtype),
+        groupNorm([2, 3, 5, 6], typical, .normal(), dtype), groupNorm([1, 36, 36, 40], typical, far, dtype),
       ]
     let rowShapes: [Shape] = [
       [1, 1], [5, 7], [3, 320], [77, 13], [2, 1281], [129, 8], [300, 96], [5, 33], [0, 4],

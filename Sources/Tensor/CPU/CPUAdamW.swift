@@ -1,3 +1,5 @@
+import CPUKernels
+
 extension CPUBackend {
   /// One AdamW step, in the order of operations of torch.optim.AdamW.
   public func adamW(
@@ -8,11 +10,9 @@ extension CPUBackend {
     let (first, second) = (moment1.host("adamW"), moment2.host("adamW"))
     forEachParameterBlock(gradient, parameter, shadow, rounding, size: NumberBlocks.size) {
       range, gradient, parameter in
-      let (first, second) = (first + range.lowerBound, second + range.lowerBound)
-      forEachSlot(0..<range.count) { slot in
-        let updated = step.update(gradient[slot], parameter[slot], first[slot], second[slot])
-        (parameter[slot], first[slot], second[slot]) = (updated.parameter, updated.moment1, updated.moment2)
-      }
+      kernels.adamW(
+        step, gradient: gradient, parameter: parameter, moment1: first + range.lowerBound,
+        moment2: second + range.lowerBound, count: range.count)
     }
   }
 
@@ -29,36 +29,36 @@ extension CPUBackend {
       withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * QuantizedBlock.size) { scratch in
         guard let wide1 = scratch.baseAddress else { return }
         let wide2 = wide1 + QuantizedBlock.size
-        first.read(range, into: wide1)
-        second.read(range, into: wide2)
-        forEachSlot(0..<range.count) { slot in
-          let updated = step.update(gradient[slot], parameter[slot], wide1[slot], wide2[slot])
-          (parameter[slot], wide1[slot], wide2[slot]) = (updated.parameter, updated.moment1, updated.moment2)
-        }
-        first.write(range, from: wide1)
-        second.write(range, from: wide2)
+        first.read(range, into: wide1, kernels)
+        second.read(range, into: wide2, kernels)
+        kernels.adamW(
+          step, gradient: gradient, parameter: parameter, moment1: wide1, moment2: wide2, count: range.count)
+        first.write(range, from: wide1, kernels)
+        second.write(range, from: wide2, kernels)
       }
     }
   }
 
   /// Calls `update` for consecutive ranges of at most `size` parameters, in parallel, with their gradients and their
-  /// values in Float32, and stores what it makes of the values.
+  /// values in Float32, and stores what it makes of the values. Numbers that are Float32 are lent where they lie.
   @inline(__always)
   private func forEachParameterBlock(
     _ gradient: Tensor, _ parameter: Tensor, _ shadow: Tensor?, _ rounding: StochasticRounding?, size: Int,
     _ update: (_ range: Range<Int>, _ gradient: Floats, _ parameter: Floats) -> Void
   ) {
     parameter.requireParameter(shadow, rounding)
-    forEachBlock(parameter.count, of: size) { range, gradients in
+    let gradients = gradient.dtype == .float32 ? gradient.host("adamW") : nil
+    let parameters = parameter.dtype == .float32 ? parameter.host("adamW") : nil
+    forEachBlock(parameter.count, of: size) { range, scratch in
       let (start, count) = (range.lowerBound, range.count)
-      let values = gradients + NumberBlocks.size
-      NumberBlocks.read(gradient, from: start, count, into: gradients)
-      NumberBlocks.read(parameter, from: start, count, into: values)
-      update(range, gradients, values)
+      let values = parameters.map { $0 + start } ?? scratch + NumberBlocks.size
+      if gradients == nil { NumberBlocks.read(gradient, from: start, count, into: scratch) }
+      if parameters == nil { NumberBlocks.read(parameter, from: start, count, into: values) }
+      update(range, gradients.map { $0 + start } ?? scratch, values)
       if let rounding {
-        rounding.write(values, range, into: parameter)
-      } else {
-        NumberBlocks.write(values, count, into: parameter, from: start)
+        kernels.roundAtRandom(
+          values, rounding.counter(of: start), count: count,
+          into: UnsafeMutablePointer<UInt16>(address: parameter.address) + start)
       }
       if let shadow { NumberBlocks.write(values, count, into: shadow, from: start) }
     }
@@ -77,33 +77,18 @@ extension Tensor {
   }
 }
 
-/// What all elements of a step share; PyTorch computes these in Float64 and rounds each once.
-private struct AdamWStep {
-  private let clipping, keep, newShare1, oldShare2, newShare2, size, root2, epsilon: Float
-
-  /// `nil` for a step that is skipped.
-  init?(_ constants: AdamWConstants, _ rates: Tensor, _ clipping: Tensor, _ name: StaticString) {
-    self.clipping = clipping.host(name)[0]
-    guard !self.clipping.isNaN else { return nil }
+extension AdamWStep {
+  /// PyTorch computes these in Float64 and rounds each once. `nil` for a step that is skipped.
+  fileprivate init?(_ constants: AdamWConstants, _ rates: Tensor, _ clipping: Tensor, _ name: StaticString) {
+    let clipping = clipping.host(name)[0]
+    guard !clipping.isNaN else { return nil }
     let rates = rates.host(name)
     let (learningRate, correction1, correction2) = (Double(rates[0]), Double(rates[1]), Double(rates[2]))
-    keep = Float(1 - learningRate * constants.weightDecay)
-    newShare1 = Float(1 - constants.beta1)
-    (oldShare2, newShare2) = (Float(constants.beta2), Float(1 - constants.beta2))
-    size = Float(learningRate / correction1)
-    root2 = Float(correction2.squareRoot())
-    epsilon = Float(constants.epsilon)
-  }
-
-  /// Eight elements after the step.
-  @inline(__always)
-  func update(
-    _ gradient: Lanes, _ parameter: Lanes, _ moment1: Lanes, _ moment2: Lanes
-  ) -> (parameter: Lanes, moment1: Lanes, moment2: Lanes) {
-    let g = gradient * clipping
-    let m = moment1 + (g - moment1) * newShare1
-    let v = moment2 * oldShare2 + (g * g) * newShare2
-    return (parameter * keep - size * (m / (VectorMath.squareRoot(v) / root2 + epsilon)), m, v)
+    self.init(
+      clipping: clipping, keep: Float(1 - learningRate * constants.weightDecay),
+      newShare1: Float(1 - constants.beta1), oldShare2: Float(constants.beta2),
+      newShare2: Float(1 - constants.beta2), size: Float(learningRate / correction1),
+      root2: Float(correction2.squareRoot()), epsilon: Float(constants.epsilon))
   }
 }
 
@@ -111,42 +96,70 @@ private struct AdamWStep {
 private struct QuantizedNumbers {
   private let codes: UnsafeMutablePointer<UInt8>
   private let scales: Floats
-  private let map: QuantizationMap
+  private let codebook: QuantizationCodebook
 
   init(_ codes: Tensor, _ scales: Tensor, _ map: QuantizationMap) {
     self.codes = UnsafeMutablePointer(address: codes.address)
     self.scales = scales.host("adamWQuantized")
-    self.map = map
+    codebook = map.codebook
   }
 
   /// Widens the numbers of one block.
-  func read(_ range: Range<Int>, into numbers: Floats) {
-    let scale = scales[range.lowerBound / QuantizedBlock.size]
-    map.values.withUnsafeBufferPointer { values in
-      for i in 0..<range.count { numbers[i] = values[Int(codes[range.lowerBound + i])] * scale }
-    }
+  func read(_ range: Range<Int>, into numbers: Floats, _ kernels: any KernelSet.Type) {
+    kernels.dequantize(
+      codes + range.lowerBound, scale: scales[range.lowerBound / QuantizedBlock.size], codebook, count: range.count,
+      into: numbers)
   }
 
   /// Gives one block its scale and its codes.
-  func write(_ range: Range<Int>, from numbers: Floats) {
-    var scale: Float = 0
-    for i in 0..<range.count { scale = max(scale, abs(numbers[i])) }
-    let inverse = QuantizedBlock.inverse(ofScale: scale)
+  func write(_ range: Range<Int>, from numbers: Floats, _ kernels: any KernelSet.Type) {
+    let scale = kernels.largestMagnitude(numbers, count: range.count)
     scales[range.lowerBound / QuantizedBlock.size] = scale
-    for i in 0..<range.count { codes[range.lowerBound + i] = map.code(of: numbers[i] * inverse) }
+    kernels.quantize(
+      numbers, factor: QuantizedBlock.inverse(ofScale: scale), codebook, count: range.count,
+      into: codes + range.lowerBound)
+  }
+}
+
+extension QuantizationMap {
+  /// The tables of the two maps, which live as long as the process.
+  fileprivate var codebook: QuantizationCodebook {
+    self == .signed ? QuantizationTables.signed.codebook : QuantizationTables.unsigned.codebook
+  }
+}
+
+/// The tables of a codebook. They are never freed and never change, hence the unchecked conformance.
+private struct QuantizationTables: @unchecked Sendable {
+  let codebook: QuantizationCodebook
+
+  static let signed = QuantizationTables(.signed)
+  static let unsigned = QuantizationTables(.unsigned)
+
+  private init(_ map: QuantizationMap) {
+    let values = Floats.allocate(capacity: 256)
+    let upperEnds = Floats.allocate(capacity: 256)
+    let firstCodes = UnsafeMutablePointer<UInt8>.allocate(capacity: 65_536)
+    for code in 0..<256 {
+      values[code] = map.values[code]
+      upperEnds[code] = code < map.midpoints.count ? map.midpoints[code] : .infinity
+    }
+    for upperHalf in 0..<65_536 {
+      // Of all numbers with these upper bits the least is the one of the smallest magnitude, or of the largest below zero.
+      let bits = UInt32(upperHalf) << 16
+      let ends = [Float(bitPattern: bits), Float(bitPattern: bits | 0xffff)].map { map.code(of: $0) }
+      let (least, largest) = upperHalf < 0x8000 ? (ends[0], ends[1]) : (ends[1], ends[0])
+      require(Int(largest) <= Int(least) + 1, "QuantizationMap: numbers that agree in 16 bits have more than two codes")
+      firstCodes[upperHalf] = least
+    }
+    codebook = QuantizationCodebook(values: values, upperEnds: upperEnds, firstCodes: firstCodes)
   }
 }
 
 extension StochasticRounding {
-  /// Rounds numbers to the elements `range` of a parameter in BFloat16; the range begins at a multiple of 8.
-  fileprivate func write(_ numbers: Floats, _ range: Range<Int>, into parameter: Tensor) {
-    let target = UnsafeMutablePointer<UInt16>(address: parameter.address) + range.lowerBound
-    let draw = UInt32(bitPattern: self.draw.hostCount("adamW").pointee)
-    for start in stride(from: 0, to: range.count, by: 8) {
-      let noise = stream.halfWords(block: UInt64((first + range.lowerBound + start) / 8), draw: draw)
-      for i in 0..<min(8, range.count - start) {
-        target[start + i] = BFloat16(numbers[start + i], noise: noise[i]).bits
-      }
-    }
+  /// Where the random bits of parameter `start`, a multiple of 8, are found.
+  fileprivate func counter(of start: Int) -> PhiloxCounter {
+    PhiloxCounter(
+      block: UInt64((first + start) / 8), draw: UInt32(bitPattern: draw.hostCount("adamW").pointee),
+      stream: stream.stream, seed: stream.seed)
   }
 }

@@ -12,8 +12,8 @@ extension CPUBackend {
     let name: StaticString = "groupNormBackward"
     let pixels = GroupedPixels(x.shape, spec)
     let channels = pixels.channels
-    // d takes an exponential and a quotient for each element, so it is kept: where dx goes, unless dx is added to.
-    let keepsApart = spec.silu && dx?.write == .accumulate
+    // d takes an exponential and a quotient for each element, so it is kept: where dx goes, unless dx is added there.
+    let keepsApart = spec.silu && dx?.write != .overwrite
     let pairs = 2 * (2 * pixels.batch + pixels.chunkCount) * channels
     withWorkspace(pairs + 3 * pixels.batch * channels + (keepsApart ? x.count : 0)) { workspace in
       let moments = pixels.spread(statistics.host(name), into: workspace)
@@ -22,14 +22,14 @@ extension CPUBackend {
       let coefficients = workspace + pairs
       let (source, gradient) = (x.host(name), gradient.host(name))
       let (gamma, beta) = (gamma.host(name), beta.host(name))
-      let derivative =
-        spec.silu ? dx.map { keepsApart ? coefficients + 3 * pixels.batch * channels : $0.host(name) } : nil
+      let apart = keepsApart ? coefficients + 3 * pixels.batch * channels : dx?.host(name)
+      let derivative = spec.silu ? apart : nil
 
       forEachChunk(of: pixels) { chunk in
         kernels.groupNormSums(
           source + chunk.offset, gradient + chunk.offset, rows: chunk.rows, channels: channels,
-          moments.parameters(of: chunk.picture, gamma: gamma, beta: beta), silu: spec.silu,
-          derivative: derivative.map { $0 + chunk.offset }, into: partial + 2 * chunk.index * channels)
+          moments.parameters(of: chunk.picture, gamma: gamma, beta: beta),
+          siluDerivative: derivative.map { $0 + chunk.offset }, into: partial + 2 * chunk.index * channels)
       }
       for picture in 0..<pixels.batch {
         kernels.sumRows(

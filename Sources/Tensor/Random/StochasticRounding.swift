@@ -20,25 +20,3 @@ public struct StochasticRounding: Sendable {
     self.first = first
   }
 }
-
-extension RandomStream {
-  /// The random 16 bits of eight elements from `8 * block` on, as `StochasticRounding` defines them.
-  @inline(__always)
-  func halfWords(block: UInt64, draw: UInt32) -> SIMD8<UInt32> {
-    let counter = SIMD4(
-      UInt32(truncatingIfNeeded: block), UInt32(truncatingIfNeeded: block >> 32), draw, stream)
-    let words = Philox.block(counter: counter, key: seed)
-    var halves = SIMD8<UInt32>()
-    halves.evenHalf = words & 0xffff
-    halves.oddHalf = words &>> 16
-    return halves
-  }
-}
-
-extension BFloat16 {
-  /// Rounds towards zero after `noise`, a random number of 16 bits, has been added below the last place that stays.
-  @inlinable
-  public init(_ value: Float, noise: UInt32) {
-    self = value.isFinite ? BFloat16(bits: UInt16((value.bitPattern &+ noise) >> 16)) : BFloat16(value)
-  }
-}
