@@ -50,6 +50,9 @@ extension CPUBackend {
   public func convolutionBackwardWeight(
     _ x: Tensor, _ gradient: Tensor, _ spec: Convolution2D, into dw: Destination
   ) {
+    if WinogradConvolution.suits(x.shape, weight: dw.tensor.shape, spec) {
+      return winogradConvolutionBackwardWeight(x, gradient, into: dw)
+    }
     let name: StaticString = "convolutionBackwardWeight"
     let geometry = ImageColumns(x: x.shape, weight: dw.tensor.shape, out: gradient.shape, spec)
     let outChannels = dw.tensor.shape[3]
