@@ -51,6 +51,13 @@ extension UnsafePointer<Float> {
   }
 }
 
+/// Asks for the cache line of a number that is read soon, where the processor would not foresee it.
+@inline(__always)
+func prefetch(_ address: ConstantFloats) {
+  // To be read (0), for all levels of the cache (3), as data (1).
+  Builtin.int_prefetch_RawPointer(address._rawValue, Int32(0)._value, Int32(3)._value, Int32(1)._value)
+}
+
 extension Floats {
   /// Stores numbers from `offset` on.
   @inline(__always)

@@ -33,11 +33,23 @@ extension Kernels {
     let right = max(columns - Vector.scalarCount, 0)
     for k in 0..<depth {
       let (from, to) = (weights + k * stride, panel + k * tileColumns)
+      // Short pieces of rows far apart: no processor foresees them.
+      for tap in 0..<9 { prefetchRow(from + tap * tapDistance + rowsAhead * stride) }
       storeWeights(into: to, distance) { from.vector(at: $0 * tapDistance, count: left) }
       storeWeights(into: to + Vector.scalarCount, distance) {
         from.vector(at: $0 * tapDistance + Vector.scalarCount, count: right)
       }
     }
+  }
+
+  /// How many rows before they are needed weights are asked for: about the time that memory takes to answer.
+  private static var rowsAhead: Int { 8 }
+
+  /// Asks for the cache lines of one row of a panel.
+  @inline(__always)
+  private static func prefetchRow(_ row: ConstantFloats) {
+    prefetch(row)
+    if tileColumns > 16 { prefetch(row + 16) }
   }
 
   /// The taps in reverse order, each transposed in squares of one vector's width first.
@@ -46,21 +58,30 @@ extension Kernels {
     _ weights: ConstantFloats, tapDistance: Int, stride: Int, depth: Int, columns: Int, into panel: Floats,
     distance: Int
   ) {
-    let size = Vector.scalarCount * tileColumns
+    let (width, size) = (Vector.scalarCount, Vector.scalarCount * tileColumns)
     withUnsafeTemporaryAllocation(byteCount: 9 * size * 4, alignment: 64) { memory in
       let taps = memory.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: Float.self)
       var k = 0
       while k < depth {
-        let rows = min(Vector.scalarCount, depth - k)
+        let rows = min(width, depth - k)
         for tap in 0..<9 {
-          packPanels(
-            weights + (8 - tap) * tapDistance + k, stride: stride, isTransposed: true, depth: rows, columns: columns,
-            into: taps + tap * size)
+          for half in 0..<2 {
+            let from = weights + (8 - tap) * tapDistance + half * width * stride + k
+            let count = min(max(columns - half * width, 0), width)
+            for column in 0..<count { prefetch(from + column * stride + width) }
+            let to = taps + tap * size + half * width
+            forEachColumn(of: from, stride: stride, rows: count, columns: rows) { row, vector in
+              (to + row * tileColumns).store(vector)
+            }
+          }
         }
-        transformPanel(
-          taps, tapDistance: size, stride: tileColumns, depth: rows, columns: tileColumns,
-          into: panel + k * tileColumns, distance: distance)
-        k += Vector.scalarCount
+        for row in 0..<rows {
+          let from = ConstantFloats(taps + row * tileColumns)
+          let to = panel + (k + row) * tileColumns
+          storeWeights(into: to, distance) { from.vector(at: $0 * size) }
+          storeWeights(into: to + width, distance) { from.vector(at: $0 * size + width) }
+        }
+        k += width
       }
     }
   }

@@ -3,9 +3,10 @@ import CPUKernels
 /// A convolution of 3 x 3 with stride and padding 1 by Winograd's algorithm F(2 x 2, 3 x 3), or its derivative by the
 /// input, and the blocks in which it is computed.
 ///
-/// The windows of as many tiles as fit in the processor's cache are transformed at once. Then each thread takes blocks of
-/// some tiles and some channels of the result: it transforms the weights that it needs, by parts of their depth, so that
-/// they never leave its own cache, adds up the 16 products, and transforms the sums.
+/// The windows of as many tiles as fit in the processor's caches are transformed at once. Then each thread takes blocks
+/// of some tiles and some channels of the result, adds up the 16 products, and transforms the sums. Weights are
+/// transformed once for all tiles or, where few tiles need them, by the thread that needs them, so that they are read
+/// once and never leave its cache.
 struct WinogradConvolution {
   let tiles: WinogradTiles
   /// The channels that are summed over.
@@ -23,31 +24,42 @@ struct WinogradConvolution {
     self.isTurned = isTurned
   }
 
-  /// The summed channels that are treated at once: equal parts of at most 128.
-  var depthPerBlock: Int {
-    let blocks = (depth + 127) / 128
-    return ((depth + blocks - 1) / blocks + 15) / 16 * 16
-  }
-
-  var depthBlocks: Int { (depth + depthPerBlock - 1) / depthPerBlock }
+  /// Whether there are so many tiles that weights are transformed once for all of them.
+  var sharesWeights: Bool { tiles.count > 128 }
 
   /// The tiles that a thread treats at once.
-  var tilesPerBlock: Int { min(tiles.count, 96) }
+  var tilesPerBlock: Int { sharesWeights ? 96 : tiles.count }
 
   /// The channels of the result that a thread treats at once.
-  var columnsPerBlock: Int { min((columns + 31) / 32 * 32, 64) }
+  var columnsPerBlock: Int { 32 }
+  var columnBlocks: Int { (columns + columnsPerBlock - 1) / columnsPerBlock }
 
-  /// The tiles whose windows are transformed at once, a multiple of those of a block: 16 MiB of them.
+  /// The summed channels that are treated at once: equal parts of at most 320.
+  var depthPerBlock: Int {
+    let blocks = (depth + 319) / 320
+    return ((depth + blocks - 1) / blocks + 15) / 16 * 16
+  }
+  var depthBlocks: Int { (depth + depthPerBlock - 1) / depthPerBlock }
+
+  /// The tiles whose windows are transformed at once: 8 MiB of them, in whole blocks.
   var tilesAtOnce: Int {
-    let blocks = max((4 << 20) / (16 * depthBlocks * depthPerBlock * tilesPerBlock), 1)
+    let blocks = max((2 << 20) / (16 * depthBlocks * depthPerBlock * tilesPerBlock), 1)
     return min(blocks * tilesPerBlock, tiles.count)
   }
 
-  /// The distance between the 16 matrices of transformed windows, of sums and of transformed weights. Two cache lines
+  /// The distance between the 16 matrices of transformed windows, of transformed weights and of sums. Two cache lines
   /// more than the matrices take, since 16 lines at a distance of a power of two would contend for the same place.
   var windowDistance: Int { tilesAtOnce * depthPerBlock + 32 }
-  var sumDistance: Int { tilesPerBlock * columnsPerBlock + 32 }
   var weightDistance: Int { depthPerBlock * columnsPerBlock + 32 }
+  var sumDistance: Int { tilesPerBlock * columnsPerBlock + 32 }
+
+  /// The numbers that all transformed weights take.
+  var weightCount: Int { 16 * columnBlocks * depthBlocks * weightDistance }
+
+  /// The columns of a block.
+  func columns(ofBlock block: Int) -> Range<Int> {
+    block * columnsPerBlock..<min((block + 1) * columnsPerBlock, columns)
+  }
 }
 
 extension WinogradConvolution {
@@ -81,18 +93,25 @@ extension CPUBackend {
   private func convolve(
     _ x: Floats, _ weight: Floats, _ convolution: WinogradConvolution, bias: Floats?, into out: Floats, _ write: Write
   ) {
-    let count = convolution.tiles.count
-    withWorkspace(convolution.depth) { zeros in
-      zeros.update(repeating: 0, count: convolution.depth)
-      withWorkspace(16 * convolution.depthBlocks * convolution.windowDistance) { windows in
-        for first in stride(from: 0, to: count, by: convolution.tilesAtOnce) {
-          let tiles = first..<min(first + convolution.tilesAtOnce, count)
-          transformWindows(of: tiles, in: x, outside: zeros, convolution, into: windows)
-          forEachBlock(of: tiles, convolution) { block, columns in
-            let sums = WinogradSums(
-              tiles: block, windows: windows + (block.lowerBound - first) * convolution.depthPerBlock)
-            multiply(sums, weight, columns, convolution, bias: bias, into: out, write)
-          }
+    let (depth, count) = (convolution.depth, convolution.tiles.count)
+    let windowCount = 16 * convolution.depthBlocks * convolution.windowDistance
+    withWorkspace(depth + windowCount + (convolution.sharesWeights ? convolution.weightCount : 0)) { outside in
+      outside.update(repeating: 0, count: depth)
+      let windows = outside + depth
+      let shared = convolution.sharesWeights ? windows + windowCount : nil
+      if let shared { transform(weight, convolution, into: shared) }
+      for first in stride(from: 0, to: count, by: convolution.tilesAtOnce) {
+        let tiles = first..<min(first + convolution.tilesAtOnce, count)
+        transformWindows(of: tiles, in: x, outside: outside, convolution, into: windows)
+        let tileBlocks = (tiles.count + convolution.tilesPerBlock - 1) / convolution.tilesPerBlock
+        // The blocks of the same tiles come one after another, since their windows take more memory than weights.
+        threads.parallelFor(tileBlocks * convolution.columnBlocks) { index in
+          let (tileBlock, columnBlock) = index.quotientAndRemainder(dividingBy: convolution.columnBlocks)
+          let firstOfBlock = tileBlock * convolution.tilesPerBlock
+          let block = WinogradBlock(
+            tiles: first + firstOfBlock..<min(first + firstOfBlock + convolution.tilesPerBlock, tiles.upperBound),
+            columnBlock: columnBlock, windows: windows + firstOfBlock * convolution.depthPerBlock)
+          multiply(block, weight, shared: shared, convolution, bias: bias, into: out, write)
         }
       }
     }
@@ -115,62 +134,69 @@ extension CPUBackend {
     }
   }
 
-  /// Shares out the blocks of the result. Blocks of the same columns, which need the same weights, come one after another.
-  private func forEachBlock(
-    of tiles: Range<Int>, _ convolution: WinogradConvolution,
-    _ body: (_ tiles: Range<Int>, _ columns: Range<Int>) -> Void
-  ) {
-    let tileBlocks = (tiles.count + convolution.tilesPerBlock - 1) / convolution.tilesPerBlock
-    let columnBlocks = (convolution.columns + convolution.columnsPerBlock - 1) / convolution.columnsPerBlock
-    threads.parallelFor(tileBlocks * columnBlocks) { index in
-      let firstTile = tiles.lowerBound + index % tileBlocks * convolution.tilesPerBlock
-      let firstColumn = index / tileBlocks * convolution.columnsPerBlock
-      body(
-        firstTile..<min(firstTile + convolution.tilesPerBlock, tiles.upperBound),
-        firstColumn..<min(firstColumn + convolution.columnsPerBlock, convolution.columns))
+  /// Transforms all weights: [column block, depth block, 16, panel, depth, column].
+  private func transform(_ weight: Floats, _ convolution: WinogradConvolution, into panels: Floats) {
+    threads.parallelFor(convolution.columnBlocks * convolution.depthBlocks) { index in
+      let (columnBlock, part) = index.quotientAndRemainder(dividingBy: convolution.depthBlocks)
+      transform(
+        weight, columnBlock, part, convolution, into: panels + 16 * index * convolution.weightDistance)
     }
+  }
+
+  /// Transforms the weights of some columns and a part of the depth.
+  private func transform(
+    _ weight: Floats, _ columnBlock: Int, _ part: Int, _ convolution: WinogradConvolution, into panels: Floats
+  ) {
+    let columns = convolution.columns(ofBlock: columnBlock)
+    let firstDepth = part * convolution.depthPerBlock
+    // Rows of the weights are input channels: the depth, or the columns of the derivative by the input.
+    let outputs = convolution.isTurned ? convolution.depth : convolution.columns
+    let (row, column) = convolution.isTurned ? (columns.lowerBound, firstDepth) : (firstDepth, columns.lowerBound)
+    kernels.transformWeights(
+      weight + row * outputs + column, tapDistance: convolution.depth * convolution.columns, stride: outputs,
+      isTurned: convolution.isTurned, depth: min(convolution.depthPerBlock, convolution.depth - firstDepth),
+      columns: columns.count, into: panels, distance: convolution.weightDistance)
   }
 
   /// Computes one block of the result.
   private func multiply(
-    _ block: WinogradSums, _ weight: Floats, _ columns: Range<Int>, _ convolution: WinogradConvolution, bias: Floats?,
+    _ block: WinogradBlock, _ weight: Floats, shared: Floats?, _ convolution: WinogradConvolution, bias: Floats?,
     into out: Floats, _ write: Write
   ) {
-    let (depth, pitch) = (convolution.depth, convolution.depthPerBlock)
-    let (inputs, outputs) = convolution.isTurned ? (convolution.columns, depth) : (depth, convolution.columns)
-    withWorkspace(16 * (convolution.sumDistance + convolution.weightDistance)) { sums in
-      let panels = sums + 16 * convolution.sumDistance
+    let (depth, pitch, tileCount) = (convolution.depth, convolution.depthPerBlock, block.tiles.count)
+    let (weightDistance, sumDistance) = (convolution.weightDistance, convolution.sumDistance)
+    let columns = convolution.columns(ofBlock: block.columnBlock)
+    withWorkspace(16 * (sumDistance + (shared == nil ? weightDistance : 0)) + columns.count) { sums in
+      let outside = sums + 16 * sumDistance
+      let own = outside + columns.count
       block.withRows(pitch: pitch) { rows in
         for part in 0..<convolution.depthBlocks {
-          let (firstDepth, partDepth) = (part * pitch, min(pitch, depth - part * pitch))
-          let firstWeight =
-            convolution.isTurned
-            ? columns.lowerBound * outputs + firstDepth : firstDepth * outputs + columns.lowerBound
-          kernels.transformWeights(
-            weight + firstWeight, tapDistance: inputs * outputs, stride: outputs, isTurned: convolution.isTurned,
-            depth: partDepth, columns: columns.count, into: panels, distance: convolution.weightDistance)
+          let index = block.columnBlock * convolution.depthBlocks + part
+          let panels = shared.map { $0 + 16 * index * weightDistance } ?? own
+          if shared == nil { transform(weight, block.columnBlock, part, convolution, into: own) }
           for element in 0..<16 {
             kernels.multiply(
-              rows: rows, offset: (16 * part + element) * convolution.windowDistance, rowCount: block.tiles.count,
-              taps: 1, depth: partDepth, panels: panels + element * convolution.weightDistance,
-              columns: columns.count, into: sums + element * convolution.sumDistance,
-              stride: convolution.columnsPerBlock, bias: nil, part == 0 ? .overwrite : .accumulate)
+              rows: rows, offset: (16 * part + element) * convolution.windowDistance, rowCount: tileCount, taps: 1,
+              depth: min(pitch, depth - part * pitch), panels: panels + element * weightDistance,
+              columns: columns.count, into: sums + element * sumDistance, stride: convolution.columnsPerBlock,
+              bias: nil, part == 0 ? .overwrite : .accumulate)
           }
         }
       }
       let target = out + columns.lowerBound
-      convolution.tiles.withTiles(block.tiles, in: target, channels: convolution.columns, outside: panels) { pixels in
+      convolution.tiles.withTiles(block.tiles, in: target, channels: convolution.columns, outside: outside) { pixels in
         kernels.transformSums(
-          sums, pitch: convolution.columnsPerBlock, distance: convolution.sumDistance, tiles: block.tiles.count,
-          channels: columns.count, into: pixels, bias: bias.map { ConstantFloats($0 + columns.lowerBound) }, write)
+          sums, pitch: convolution.columnsPerBlock, distance: sumDistance, tiles: tileCount, channels: columns.count,
+          into: pixels, bias: bias.map { ConstantFloats($0 + columns.lowerBound) }, write)
       }
     }
   }
 }
 
-/// Some tiles and where their transformed windows begin.
-private struct WinogradSums {
+/// Some tiles, some columns, and where the tiles' transformed windows begin.
+private struct WinogradBlock {
   let tiles: Range<Int>
+  let columnBlock: Int
   let windows: Floats
 
   /// Lends the addresses of the tiles' rows.
