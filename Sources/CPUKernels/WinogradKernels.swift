@@ -13,7 +13,8 @@ public protocol WinogradKernels: SendableMetatype {
   /// - Parameters:
   ///   - pixels: the addresses of the windows' pixels, [tiles, 4, 4].
   ///   - channel: the first channel that is read.
-  ///   - pitch: the distance between rows of a matrix: at least `channels`, rounded up to `tileColumns`.
+  ///   - pitch: the distance between rows of a matrix. Rows are written one after another, in whole vectors: what goes
+  ///     beyond the channels of one is overwritten by the next, and after the last there must be room for a vector.
   ///   - distance: the distance between the 16 matrices.
   static func transformWindows(
     _ pixels: RowPointers, tiles: Int, channel: Int, channels: Int, into matrices: Floats, pitch: Int, distance: Int)

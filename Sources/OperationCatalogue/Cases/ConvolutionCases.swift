@@ -103,8 +103,8 @@ extension OperationCatalogue {
       ConvolutionExtents([1, 2, 2, 3], out: 3, 3, 3, padding: .all(1)),
       // Enough channels for a fast algorithm: odd extents, several blocks of channels and of tiles.
       ConvolutionExtents([2, 9, 8, 40], out: 36, 3, 3, padding: .all(1)),
-      ConvolutionExtents([1, 12, 13, 150], out: 33, 3, 3, padding: .all(1)),
-      ConvolutionExtents([1, 27, 17, 33], out: 70, 3, 3, padding: .all(1)),
+      ConvolutionExtents([1, 8, 16, 330], out: 33, 3, 3, padding: .all(1)),
+      ConvolutionExtents([1, 31, 17, 33], out: 70, 3, 3, padding: .all(1)),
       // Nine million products: more than a backend should unfold at once.
       ConvolutionExtents([1, 132, 128, 60], out: 1, 3, 3, padding: .all(1)),
       ConvolutionExtents([0, 4, 4, 3], out: 2, 3, 3, padding: .all(1)),

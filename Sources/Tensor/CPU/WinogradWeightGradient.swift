@@ -3,7 +3,7 @@ import CPUKernels
 /// The derivative of a convolution of 3 x 3 with stride and padding 1 by its weights, by Winograd's algorithm, and the
 /// blocks in which it is computed.
 ///
-/// Each of the 16 products is a sum over all tiles. It is added up in runs of 64 tiles, whose totals are added one after
+/// Each of the 16 products is a sum over all tiles. It is added up in runs of 128 tiles, whose totals are added one after
 /// another, so that errors hardly grow with the size of the pictures. A thread takes a block of some channels of the
 /// input and some of the output. Where the sums take less memory than all transformed tiles, they stay and the tiles are
 /// transformed by and by; else all tiles are transformed first and the sums of a block never leave the cache.
@@ -12,36 +12,38 @@ struct WinogradWeightGradient {
   let inputs: Int
   let outputs: Int
 
+  /// The input's channels whose transformed windows lie side by side: those that a product takes at once.
+  let group: Int
+
   /// The derivative by weights [3, 3, in, out] between pictures of the size of `pictures`.
-  init(_ pictures: Shape, weight: Shape) {
+  init(_ pictures: Shape, weight: Shape, _ kernels: any KernelSet.Type) {
     tiles = WinogradTiles(pictures)
     (inputs, outputs) = (weight[2], weight[3])
+    group = kernels.tileRows
   }
 
   /// The tiles that are added up before their total is added to others.
-  static var run: Int { 64 }
+  static var run: Int { 128 }
 
-  /// The input's channels that a thread treats at once: equal parts of at most 108, in whole tiles of a product.
+  /// The input's channels that a thread treats at once: equal parts of at most 108, in whole groups.
   var inputsPerBlock: Int {
     let blocks = (inputs + 107) / 108
-    return ((inputs + 11) / 12 + blocks - 1) / blocks * 12
+    return ((inputs + group - 1) / group + blocks - 1) / blocks * group
   }
 
-  /// The output's channels that a thread treats at once.
+  /// The output's channels that a thread treats at once: equal parts of at most 160, or of 64 where there are few.
   var outputsPerBlock: Int {
-    let blocks = (outputs + 159) / 160
+    let limit = outputs > 160 ? 160 : 64
+    let blocks = (outputs + limit - 1) / limit
     return ((outputs + blocks - 1) / blocks + 31) / 32 * 32
   }
 
   var inputBlocks: Int { (inputs + inputsPerBlock - 1) / inputsPerBlock }
   var outputBlocks: Int { (outputs + outputsPerBlock - 1) / outputsPerBlock }
 
-  /// The distance between rows of transformed windows: whole vectors.
-  var pitch: Int { (inputsPerBlock + 15) / 16 * 16 }
-
   /// The distances between the 16 matrices of transformed windows and gradients of a run and of sums of a block, with
   /// two cache lines between them as those of a `WinogradConvolution`.
-  var windowDistance: Int { WinogradWeightGradient.run * pitch + 32 }
+  var windowDistance: Int { WinogradWeightGradient.run * inputsPerBlock + 32 }
   var gradientDistance: Int { WinogradWeightGradient.run * outputsPerBlock + 32 }
   var sumDistance: Int { inputsPerBlock * outputsPerBlock + 32 }
 
@@ -63,7 +65,7 @@ extension CPUBackend {
   /// The derivative by the weights of a convolution of 3 x 3 with stride and padding 1.
   func winogradConvolutionBackwardWeight(_ x: Tensor, _ gradient: Tensor, into dw: Destination) {
     let name: StaticString = "convolutionBackwardWeight"
-    let work = WinogradWeightGradient(x.shape, weight: dw.tensor.shape)
+    let work = WinogradWeightGradient(x.shape, weight: dw.tensor.shape, kernels)
     let (x, gradient, target) = (x.host(name), gradient.host(name), dw.host(name))
     let tilesAtOnce = work.runsAtOnce * WinogradWeightGradient.run
     let keepsSums = tilesAtOnce < work.tiles.count
@@ -94,7 +96,7 @@ extension CPUBackend {
     }
   }
 
-  /// Transforms windows [run, block, 16, tile, channel] and tiles of gradients [run, block, 16, panel, tile, channel].
+  /// Transforms windows [run, block, 16, group, tile, channel] and tiles of gradients [run, block, 16, panel, tile, channel].
   private func transform(
     _ tiles: Range<Int>, of x: Floats, _ gradient: Floats, outside: Floats, _ work: WinogradWeightGradient,
     into operands: WinogradOperands
@@ -108,12 +110,12 @@ extension CPUBackend {
       if index.isMultiple(of: 2) {
         let windows = operands.windows + run * work.windowsPerRun
         work.tiles.withWindows(of: tilesOfRun, in: x, channels: work.inputs, outside: outside) { pixels in
-          for block in 0..<work.inputBlocks {
-            let channel = block * work.inputsPerBlock
+          for channel in stride(from: 0, to: work.inputs, by: work.group) {
+            let (block, channelOfBlock) = channel.quotientAndRemainder(dividingBy: work.inputsPerBlock)
             kernels.transformWindows(
-              pixels, tiles: tilesOfRun.count, channel: channel,
-              channels: min(work.inputsPerBlock, work.inputs - channel),
-              into: windows + 16 * block * work.windowDistance, pitch: work.pitch, distance: work.windowDistance)
+              pixels, tiles: tilesOfRun.count, channel: channel, channels: min(work.group, work.inputs - channel),
+              into: windows + 16 * block * work.windowDistance + channelOfBlock * size, pitch: work.group,
+              distance: work.windowDistance)
           }
         }
       } else {
@@ -142,16 +144,20 @@ extension CPUBackend {
     withUnsafeTemporaryAllocation(of: ConstantFloats.self, capacity: size) { rows in
       let windows = operands.windows + 16 * block.inputBlock * work.windowDistance
       let gradients = operands.gradients + 16 * block.outputBlock * work.gradientDistance
-      for tile in 0..<size { rows[tile] = ConstantFloats(windows + tile * work.pitch) }
+      for tile in 0..<size { rows[tile] = ConstantFloats(windows + tile * work.group) }
       guard let rows = rows.baseAddress else { return }
       for element in 0..<16 {
         for (run, first) in stride(from: tiles.lowerBound, to: tiles.upperBound, by: size).enumerated() {
-          kernels.multiply(
-            columns: rows, offset: run * work.windowsPerRun + element * work.windowDistance,
-            rowCount: block.inputs.count, depth: min(size, tiles.upperBound - first),
-            panels: gradients + run * work.gradientsPerRun + element * work.gradientDistance,
-            columns: block.outputs.count, into: sums + element * work.sumDistance, stride: block.outputs.count,
-            first == 0 ? .overwrite : .accumulate)
+          let windowsOfRun = run * work.windowsPerRun + element * work.windowDistance
+          let panels = gradients + run * work.gradientsPerRun + element * work.gradientDistance
+          for channel in stride(from: 0, to: block.inputs.count, by: work.group) {
+            kernels.multiply(
+              columns: rows, offset: windowsOfRun + channel * size,
+              rowCount: min(work.group, block.inputs.count - channel), depth: min(size, tiles.upperBound - first),
+              panels: panels, columns: block.outputs.count,
+              into: sums + element * work.sumDistance + channel * block.outputs.count, stride: block.outputs.count,
+              first == 0 ? .overwrite : .accumulate)
+          }
         }
       }
     }
