@@ -111,18 +111,26 @@ extension Kernels {
     forEachVector(channels, scale)
   }
 
-  /// Carries gradients back through SiLU.
+  /// Carries gradients back through SiLU. Whole vectors have a loop of their own: in one for both kinds of vectors, the
+  /// compiler would call the exponential instead of making it a part of the loop.
   private static func differentiateSiLU(
     _ x: ConstantFloats, _ gradient: ConstantFloats, rows: Int, channels: Int, _ parameters: GroupNormParameters,
     into derivative: Floats
   ) {
+    let whole = channels / Vector.scalarCount * Vector.scalarCount
     for row in 0..<rows {
       let (from, g, to) = (x + row * channels, gradient + row * channels, derivative + row * channels)
-      @inline(__always) func differentiate(_ channel: Int, _ lanes: Int) {
-        let y = parameters.normalize(from.vector(at: channel, count: lanes), channel, lanes)
-        to.store(g.vector(at: channel, count: lanes) * VectorMath.siluDerivative(y), at: channel, count: lanes)
+      var channel = 0
+      while channel < whole {
+        let y = parameters.normalize(from.vector(at: channel), channel, Vector.scalarCount)
+        to.store(g.vector(at: channel) * VectorMath.siluDerivative(y), at: channel)
+        channel += Vector.scalarCount
       }
-      forEachVector(channels, differentiate)
+      if whole < channels {
+        let lanes = channels - whole
+        let y = parameters.normalize(from.vector(at: whole, count: lanes), whole, lanes)
+        to.store(g.vector(at: whole, count: lanes) * VectorMath.siluDerivative(y), at: whole, count: lanes)
+      }
     }
   }
 
