@@ -105,6 +105,20 @@ extension OperationCatalogue {
       ConvolutionExtents([2, 9, 8, 40], out: 36, 3, 3, padding: .all(1)),
       ConvolutionExtents([1, 8, 16, 330], out: 33, 3, 3, padding: .all(1)),
       ConvolutionExtents([1, 31, 17, 33], out: 70, 3, 3, padding: .all(1)),
+      // More channels than are few: taps together and one by one, blocks of channels, several panels, uneven extents.
+      ConvolutionExtents([2, 9, 7, 12], out: 20, 3, 3, stride: 2, padding: .all(1)),
+      ConvolutionExtents([1, 8, 9, 24], out: 40, 3, 3, stride: 2, padding: belowAndRight),
+      ConvolutionExtents([1, 7, 8, 11], out: 13, 1, 1, stride: 2),
+      ConvolutionExtents([2, 11, 8, 10], out: 18, 2, 3, stride: 3, padding: uneven),
+      ConvolutionExtents([1, 5, 6, 210], out: 36, 3, 3, padding: uneven),
+      ConvolutionExtents([1, 4, 5, 400], out: 40, 3, 3, padding: .all(1)),
+      ConvolutionExtents([2, 5, 3, 40], out: 410, 3, 3, stride: 2, padding: .all(1)),
+      // Few channels on one side.
+      ConvolutionExtents([1, 7, 8, 5], out: 40, 3, 3, padding: uneven),
+      ConvolutionExtents([1, 7, 8, 40], out: 5, 3, 3, padding: uneven),
+      ConvolutionExtents([2, 6, 7, 20], out: 6, 3, 2, stride: 2, padding: .all(1)),
+      // More pixels than one block of a sum.
+      ConvolutionExtents([1, 96, 90, 9], out: 10, 3, 3, padding: .all(1)),
       // Nine million products: more than a backend should unfold at once.
       ConvolutionExtents([1, 132, 128, 60], out: 1, 3, 3, padding: .all(1)),
       ConvolutionExtents([0, 4, 4, 3], out: 2, 3, 3, padding: .all(1)),

@@ -11,10 +11,11 @@ extension CPUBackend {
       let product = MatrixProduct(m: shapes.pixels, n: shapes.outChannels, k: shapes.inChannels)
       return matrixProduct(x, weight, product, bias: bias, into: target, .overwrite)
     }
-    run(
-      DirectConvolution(
-        lattices: [.forward(shapes)], source: x, sourceChannels: shapes.inChannels, target: target,
-        targetChannels: shapes.outChannels, weights: weight, isTransposed: false, bias: bias, write: .overwrite))
+    if shapes.hasNarrowInput { return convolveFromNarrow(shapes, x, weight, bias: bias, into: target) }
+    if shapes.hasNarrowOutput && spec.stride == 1 {
+      return convolveToNarrow(shapes, x, weight, bias: bias, into: target)
+    }
+    run(DirectConvolution(shapes, x, weight, bias: bias, into: target))
   }
 
   /// The derivative by the input.
@@ -31,10 +32,11 @@ extension CPUBackend {
       let product = MatrixProduct(m: shapes.pixels, n: shapes.inChannels, k: shapes.outChannels, transposeB: true)
       return matrixProduct(gradient, weight, product, into: target, dx.write)
     }
-    run(
-      DirectConvolution(
-        lattices: PixelLattice.backward(shapes), source: gradient, sourceChannels: shapes.outChannels, target: target,
-        targetChannels: shapes.inChannels, weights: weight, isTransposed: true, bias: nil, write: dx.write))
+    if shapes.hasNarrowInput { return convolveBackwardToNarrow(shapes, gradient, weight, into: target, dx.write) }
+    if shapes.hasNarrowOutput && spec.stride == 1 {
+      return convolveBackwardFromNarrow(shapes, gradient, weight, into: target, dx.write)
+    }
+    run(DirectConvolution(backward: shapes, gradient, weight, into: target, dx.write))
   }
 
   /// The derivative by the weights.
@@ -47,9 +49,15 @@ extension CPUBackend {
     let name: StaticString = "convolutionBackwardWeight"
     let shapes = ConvolutionShapes(x: x.shape, weight: dw.tensor.shape, out: gradient.shape, spec)
     let (x, gradient, target) = (x.host(name), gradient.host(name), dw.host(name))
-    if shapes.isPixelwise && shapes.pixels > 0 {
+    if shapes.isPixelwise {
       let product = MatrixProduct(m: shapes.inChannels, n: shapes.outChannels, k: shapes.pixels, transposeA: true)
       return matrixProduct(x, gradient, product, into: target, dw.write)
+    }
+    if shapes.hasNarrowInput {
+      return convolveBackwardWeightFromNarrow(shapes, x, gradient, into: target, dw.write)
+    }
+    if shapes.hasNarrowOutput && spec.stride == 1 {
+      return convolveBackwardWeightToNarrow(shapes, x, gradient, into: target, dw.write)
     }
     run(ConvolutionWeightGradient(shapes, x: x, gradient: gradient, into: target, dw.write))
   }

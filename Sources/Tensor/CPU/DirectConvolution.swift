@@ -16,37 +16,74 @@ struct DirectConvolution {
   let isTransposed: Bool
   let bias: Floats?
   let write: Write
+  /// The source's channels that are multiplied at once.
+  let channelBlocks: [Range<Int>]
+  /// The taps that are multiplied at once: several where channels are few, so that a panel is worth its storing.
+  let tapsAtOnce: Int
 
-  /// The channels of a tap that are multiplied at once, and how many taps are where channels are few, so that a panel
-  /// is deep enough to be worth its storing and 320 columns of panels fit in a second-level cache of 1 MiB.
-  var depths: (channels: Int, taps: Int) {
-    let most = 384
-    if 2 * sourceChannels > most {
-      let blocks = (sourceChannels + most - 1) / most
-      return ((sourceChannels + blocks - 1) / blocks, 1)
-    }
-    let tapCount = lattices.map(\.taps.count).max() ?? 1
-    let groups = (tapCount * sourceChannels + most - 1) / most
-    return (sourceChannels, max((tapCount + groups - 1) / max(groups, 1), 1))
+  /// The most elements of a block's depth: with 320 columns they fit in a second-level cache of 1 MiB.
+  private static let mostDepth = 384
+
+  /// A convolution of `x`.
+  init(_ shapes: ConvolutionShapes, _ x: Floats, _ weights: Floats, bias: Floats?, into out: Floats) {
+    self.init(
+      [.forward(shapes)], from: x, shapes.inChannels, weights, isTransposed: false, bias: bias, into: out,
+      shapes.outChannels, .overwrite)
+  }
+
+  /// The derivative of a convolution by its input.
+  init(backward shapes: ConvolutionShapes, _ gradient: Floats, _ weights: Floats, into dx: Floats, _ write: Write) {
+    self.init(
+      PixelLattice.backward(shapes), from: gradient, shapes.outChannels, weights, isTransposed: true, bias: nil,
+      into: dx, shapes.inChannels, write)
+  }
+
+  private init(
+    _ lattices: [PixelLattice], from source: Floats, _ sourceChannels: Int, _ weights: Floats, isTransposed: Bool,
+    bias: Floats?, into target: Floats, _ targetChannels: Int, _ write: Write
+  ) {
+    self.lattices = lattices
+    (self.source, self.sourceChannels) = (ConstantFloats(source), sourceChannels)
+    (self.target, self.targetChannels) = (target, targetChannels)
+    (self.weights, self.isTransposed, self.bias, self.write) = (ConstantFloats(weights), isTransposed, bias, write)
+    let most = DirectConvolution.mostDepth
+    let blocks = max((sourceChannels + most - 1) / most, 1)
+    let depth = max((sourceChannels + blocks - 1) / blocks, 1)
+    channelBlocks = stride(from: 0, to: sourceChannels, by: depth).map { $0..<min($0 + depth, sourceChannels) }
+    let taps = lattices.reduce(1) { max($0, $1.taps.count) }
+    let groups = (taps + max(most / depth, 1) - 1) / max(most / depth, 1)
+    tapsAtOnce = blocks == 1 ? (taps + groups - 1) / groups : 1
   }
 }
 
 extension CPUBackend {
-  /// Shares a convolution out over the threads.
+  /// Computes a convolution, lattice by lattice.
   func run(_ convolution: DirectConvolution) {
-    let (lines, pixels) = convolution.lattices.reduce((0, 0)) { (max($0.0, $1.lineCount), $0.1 + $1.lineCount * $1.width) }
-    let taps = convolution.lattices.reduce(0) { $0 + $1.taps.count }
-    let grid = ConvolutionGrid(
-      lines: lines, pixels: pixels, columns: convolution.targetChannels, panel: kernels.tileColumns,
-      depth: convolution.sourceChannels * taps / max(convolution.lattices.count, 1), threads: threadCount)
     withWorkspace(convolution.sourceChannels) { zeros in
       zeros.update(repeating: 0, count: convolution.sourceChannels)
-      threads.parallelFor(grid.count) { index in
-        let part = grid.part(index)
-        for lattice in convolution.lattices {
-          let lines = part.cut(lattice.lineCount)
-          if !lines.isEmpty { convolve(convolution, lattice, lines, part.columns, zeros) }
+      for lattice in convolution.lattices where lattice.lineCount * lattice.width > 0 {
+        if convolution.isSmallPicture(lattice) {
+          runTransposed(convolution, lattice)
+        } else {
+          run(convolution, lattice, zeros)
         }
+      }
+    }
+  }
+
+  /// Shares the pixels of a lattice and their channels out over the threads. Each part puts its own weights in order.
+  private func run(_ convolution: DirectConvolution, _ lattice: PixelLattice, _ zeros: Floats) {
+    let grid = ProductGrid(
+      m: lattice.lineCount * lattice.width, n: convolution.targetChannels,
+      k: lattice.taps.count * convolution.sourceChannels, tileRows: lattice.width, tileColumns: kernels.tileColumns,
+      threads: threadCount)
+    // As many lines at once as keep their sums in a cache while the taps are added.
+    let linesAtOnce = max(4096 / lattice.width, 1)
+    threads.parallelFor(grid.count) { index in
+      let (pixels, columns) = grid.part(index)
+      let lines = pixels.lowerBound / lattice.width..<pixels.upperBound / lattice.width
+      for first in stride(from: lines.lowerBound, to: lines.upperBound, by: linesAtOnce) {
+        convolve(convolution, lattice, first..<min(first + linesAtOnce, lines.upperBound), columns, zeros)
       }
     }
   }
@@ -57,20 +94,19 @@ extension CPUBackend {
     _ zeros: Floats
   ) {
     if convolution.write == .overwrite { convolution.begin(lattice, lines, columns) }
-    let (depth, tapsAtOnce) = convolution.depths
-    let pixels = lines.count * lattice.width
-    let panelWidth = (columns.count + kernels.tileColumns - 1) / kernels.tileColumns * kernels.tileColumns
-    withWorkspace(panelWidth * depth * tapsAtOnce) { panels in
-      withPixelTable(taps: tapsAtOnce, pixels: pixels) { table in
+    let tapsAtOnce = convolution.tapsAtOnce
+    let depth = convolution.channelBlocks.first?.count ?? 0
+    withWorkspace(kernels.wholeTiles(columns.count) * depth * tapsAtOnce) { panels in
+      withPixelTable(taps: tapsAtOnce, pixels: lines.count * lattice.width) { table in
         for first in stride(from: 0, to: lattice.taps.count, by: tapsAtOnce) {
           let taps = lattice.taps[first..<min(first + tapsAtOnce, lattice.taps.count)]
           table.fill(convolution, lattice, lines, taps, zeros: zeros)
-          for channel in stride(from: 0, to: convolution.sourceChannels, by: depth) {
-            let channels = channel..<min(channel + depth, convolution.sourceChannels)
+          for channels in convolution.channelBlocks {
             pack(convolution, taps, channels, columns, into: panels)
             kernels.addProducts(
-              rows: table.sources, offset: channel, rowCount: table.count, taps: taps.count, depth: channels.count,
-              panels: panels, columns: columns.count, to: table.targets, at: columns.lowerBound)
+              rows: table.sources, offset: channels.lowerBound, rowCount: table.count, taps: taps.count,
+              depth: channels.count, panels: panels, columns: columns.count, to: table.targets,
+              at: columns.lowerBound)
           }
         }
       }
@@ -177,53 +213,5 @@ private struct PixelTable {
         count += columns.count
       }
     }
-  }
-}
-
-/// How a convolution is cut into parts of some lines and some columns.
-///
-/// Each part packs its own weights, which costs as much as some rows of products. Among the ways to cut, the one that
-/// is done first wins.
-private struct ConvolutionGrid {
-  private let lineParts: Int
-  private let columnParts: Int
-  private let columns: Int
-  private let panel: Int
-
-  struct Part {
-    fileprivate let index: Int
-    fileprivate let count: Int
-    let columns: Range<Int>
-
-    /// The part's share of `extent` lines.
-    func cut(_ extent: Int) -> Range<Int> { extent * index / count..<extent * (index + 1) / count }
-  }
-
-  init(lines: Int, pixels: Int, columns: Int, panel: Int, depth: Int, threads: Int) {
-    (self.columns, self.panel) = (columns, panel)
-    let panels = (columns + panel - 1) / panel
-    let widest = max(320 / panel, 1)
-    let fewest = (rows: (pixels + 4095) / 4096, columns: (panels + widest - 1) / widest)
-    // Below some hundred thousand multiplications, sharing costs more than it brings.
-    let most = min(threads, max(pixels * columns * depth / (1 << 18), 1))
-    var best = (rows: max(fewest.rows, 1), columns: max(fewest.columns, 1), cost: Int.max)
-    for columnParts in best.columns...max(min(panels, best.columns * most), best.columns) {
-      for rowParts in best.rows...max(min(lines, best.rows * most), best.rows) {
-        let turns = (rowParts * columnParts + most - 1) / most
-        let cost = turns * ((pixels + rowParts - 1) / rowParts + 24) * ((panels + columnParts - 1) / columnParts)
-        if cost < best.cost { best = (rowParts, columnParts, cost) }
-      }
-    }
-    (lineParts, self.columnParts) = (best.rows, best.columns)
-  }
-
-  var count: Int { lineParts * columnParts }
-
-  func part(_ index: Int) -> Part {
-    let (line, column) = index.quotientAndRemainder(dividingBy: columnParts)
-    let panels = (columns + panel - 1) / panel
-    return Part(
-      index: line, count: lineParts,
-      columns: panels * column / columnParts * panel..<min(panels * (column + 1) / columnParts * panel, columns))
   }
 }

@@ -23,16 +23,29 @@ import Testing
   @Test(
     arguments: InstructionSet.available,
     [
-      OperationCatalogue.convolution(ConvolutionExtents([2, 24, 24, 40], out: 56, 3, 3, padding: .all(1))),
-      OperationCatalogue.convolutionBackwardInput(
-        ConvolutionExtents([2, 24, 24, 40], out: 56, 3, 3, padding: .all(1))),
-      OperationCatalogue.convolutionBackwardWeight(
-        ConvolutionExtents([2, 24, 24, 40], out: 56, 3, 3, padding: .all(1))),
+      ConvolutionExtents([2, 24, 24, 40], out: 56, 3, 3, padding: .all(1)),
+      // Taps together and one by one, several blocks of channels, uneven lines.
+      ConvolutionExtents([2, 23, 19, 40], out: 56, 3, 3, stride: 2, padding: .all(1)),
+      ConvolutionExtents([1, 13, 11, 200], out: 330, 3, 3, stride: 2, padding: .all(1)),
+      // Fewer pixels than channels.
+      ConvolutionExtents([1, 8, 7, 400], out: 410, 3, 3, padding: .all(1)),
+      // More pixels than are listed at once.
+      ConvolutionExtents(
+        [1, 100, 90, 20], out: 34, 3, 3, stride: 1, padding: .init(top: 1, left: 0, bottom: 2, right: 1)),
+      // Few channels on one side.
+      ConvolutionExtents([1, 65, 63, 6], out: 40, 3, 3, padding: .all(1)),
+      ConvolutionExtents([1, 65, 63, 40], out: 6, 3, 3, padding: .all(1)),
     ])
-  func largeResultsDoNotDependOnTheNumberOfThreads(_ set: InstructionSet, _ operation: OperationCase) {
-    let results = Self.backends(set).map { operation.bytes(on: $0) }
-    let areEqual = results.allSatisfy { $0 == results[0] }
-    #expect(areEqual)
+  func largeConvolutionsDoNotDependOnTheNumberOfThreads(_ set: InstructionSet, _ extents: ConvolutionExtents) {
+    let backends = Self.backends(set)
+    for operation in [
+      OperationCatalogue.convolution(extents), OperationCatalogue.convolutionBackwardInput(extents),
+      OperationCatalogue.convolutionBackwardWeight(extents),
+    ] {
+      let results = backends.map { operation.bytes(on: $0) }
+      let areEqual = results.allSatisfy { $0 == results[0] }
+      #expect(areEqual, "\(operation)")
+    }
   }
 }
 
