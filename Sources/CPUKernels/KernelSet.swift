@@ -3,7 +3,13 @@
 /// Each instruction set has a module that conforms to it. The modules have the same source, compiled with different
 /// flags. Kernels take addresses and counts; who calls them has checked shapes and shares the work out among threads.
 public protocol KernelSet:
-  ConvolutionKernels, MeasurementKernels, NormalizationKernels, OptimizerKernels, ProductKernels, WinogradKernels
+  AttentionKernels,
+  ConvolutionKernels,
+  MeasurementKernels,
+  NormalizationKernels,
+  OptimizerKernels,
+  ProductKernels,
+  WinogradKernels
 {}
 
 /// Numbers in the host's memory.

@@ -11,6 +11,17 @@ protocol TileOperand {
 struct SeparateRows: TileOperand {
   private let row0, row1, row2, row3, row4, row5: ConstantFloats
 
+  /// `count` rows that lie `stride` apart, the last of them again in place of those that are missing.
+  @inline(__always)
+  init(_ start: ConstantFloats, stride: Int, count: Int) {
+    row0 = start
+    row1 = start + min(1, count - 1) * stride
+    row2 = start + min(2, count - 1) * stride
+    row3 = start + min(3, count - 1) * stride
+    row4 = start + min(4, count - 1) * stride
+    row5 = start + min(5, count - 1) * stride
+  }
+
   /// The first `count` rows of a list, the last of them again in place of those that are missing.
   @inline(__always)
   init(_ rows: RowPointers, count: Int, offset: Int) {
@@ -42,6 +53,17 @@ struct InterleavedRows: TileOperand {
 
   @inline(__always)
   func element(_ row: Int, _ k: Int) -> Vector { Vector(repeating: start[k * pitch + row]) }
+}
+
+/// Fewer than six rows whose elements k lie side by side, [depth, pitch], the last of them again in place of those that
+/// are missing.
+struct FewInterleavedRows: TileOperand {
+  let start: ConstantFloats
+  let pitch: Int
+  let count: Int
+
+  @inline(__always)
+  func element(_ row: Int, _ k: Int) -> Vector { Vector(repeating: start[k * pitch + min(row, count - 1)]) }
 }
 
 /// How many vectors wide a tile is. A type, since the compiler turns calls that differ in a constant into one call.
@@ -94,6 +116,17 @@ struct Tile<Width: TileWidth> {
     x = a.element(5, k)
     addProduct(x, b.left, to: &left.row5)
     if Width.isWide { addProduct(x, b.right, to: &right.row5) }
+  }
+
+  /// Passes on the first `count` rows, of which the first is row `first` of the product.
+  @inline(__always)
+  func pass<Sink: RowSink>(rows count: Int, first: Int, to sink: inout Sink) {
+    sink.take(first, left.row0, right.row0, of: Width.self)
+    if count > 1 { sink.take(first + 1, left.row1, right.row1, of: Width.self) }
+    if count > 2 { sink.take(first + 2, left.row2, right.row2, of: Width.self) }
+    if count > 3 { sink.take(first + 3, left.row3, right.row3, of: Width.self) }
+    if count > 4 { sink.take(first + 4, left.row4, right.row4, of: Width.self) }
+    if count > 5 { sink.take(first + 5, left.row5, right.row5, of: Width.self) }
   }
 
   /// Calls `body` with the number and the two vectors of the first `count` rows.

@@ -4,23 +4,23 @@ import Builtin
 /// calls of the C library would be made number by number.
 enum VectorMath {
   #if V4
-    private typealias Integers = SIMD16<Int32>
+    typealias Integers = SIMD16<Int32>
   #elseif V3
-    private typealias Integers = SIMD8<Int32>
+    typealias Integers = SIMD8<Int32>
   #else
-    private typealias Integers = SIMD4<Int32>
+    typealias Integers = SIMD4<Int32>
   #endif
 
   /// a · b + c, rounded once where the instruction set has such an instruction.
   @inline(__always)
-  private static func multiplyAdd(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector {
+  static func multiplyAdd(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector {
     var sum = c
     addProduct(a, b, to: &sum)
     return sum
   }
 
   @inline(__always)
-  private static func multiplyAdd(_ a: Vector, _ b: Vector, _ c: Float) -> Vector {
+  static func multiplyAdd(_ a: Vector, _ b: Vector, _ c: Float) -> Vector {
     multiplyAdd(a, b, Vector(repeating: c))
   }
 
@@ -90,11 +90,11 @@ enum VectorMath {
         Builtin.int_x86_avx512_mask_scalef_ps_512(
           vector, exponent, vector, everyLane._value, currentRounding._value), to: Vector.self)
     }
-  #else
-    /// 2ⁿ for -126 ≤ n ≤ 127, and infinity for 128. What lies above the low bits of n does not matter.
-    @inline(__always)
-    private static func powerOfTwo(_ n: Integers) -> Vector { unsafeBitCast((n &+ 127) &<< 23, to: Vector.self) }
   #endif
+
+  /// 2ⁿ for -126 ≤ n ≤ 127, zero for -127, and infinity for 128. What lies above the low bits of n does not matter.
+  @inline(__always)
+  static func powerOfTwo(_ n: Integers) -> Vector { unsafeBitCast((n &+ 127) &<< 23, to: Vector.self) }
 
   /// 1 / (1 + e⁻ˣ), within 4 ulp.
   @inline(__always)

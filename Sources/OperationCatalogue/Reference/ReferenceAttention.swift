@@ -73,7 +73,9 @@ extension Reference {
   }
 
   /// How many of the keys query `i` sees.
-  private static func visibleKeys(_ i: Int, _ keys: Int, _ spec: Attention) -> Int { spec.causal ? i + 1 : keys }
+  private static func visibleKeys(_ i: Int, _ keys: Int, _ spec: Attention) -> Int {
+    spec.causal ? min(i + 1, keys) : keys
+  }
 
   /// The scaled product of one query and one key.
   private static func score(

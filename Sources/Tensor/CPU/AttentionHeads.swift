@@ -1,28 +1,27 @@
-/// Queries [batch, queries, heads, size] against keys [batch, keys, heads, size], cut into blocks of query rows whose
-/// scores stay within half a million numbers.
+import CPUKernels
+
+/// Queries [batch, queries, heads, size] against keys [batch, keys, heads, size], one head of one sample after the other.
 struct AttentionHeads {
-  let headCount: Int
+  /// The heads of all samples.
+  let count: Int
   let queryCount: Int
   let keyCount: Int
-  let headSize: Int
+  let size: Int
   let tokenStride: Int
-  let blocksPerHead: Int
-  private let blockSize: Int
   private let headsPerSample: Int
-  private let spec: Attention
 
-  init(queries: Shape, keys: Shape, _ spec: Attention) {
+  init(queries: Shape, keys: Shape) {
     (queryCount, keyCount) = (queries[1], keys[1])
-    (headsPerSample, headSize) = (queries[2], queries[3])
-    headCount = queries[0] * queries[2]
+    (headsPerSample, size) = (queries[2], queries[3])
+    count = queries[0] * queries[2]
     tokenStride = queries[2] * queries[3]
-    blockSize = min(max((1 << 19) / max(keyCount, 1) & ~15, 16), 128)
-    blocksPerHead = (queryCount + blockSize - 1) / blockSize
-    self.spec = spec
   }
 
-  /// The query rows of a block.
-  func block(_ number: Int) -> Range<Int> { number * blockSize..<min((number + 1) * blockSize, queryCount) }
+  /// What kernels are told of each head.
+  func head(_ spec: Attention) -> AttentionHead {
+    AttentionHead(
+      keyCount: keyCount, headSize: size, tokenStride: tokenStride, scale: spec.scale, isCausal: spec.causal)
+  }
 
   /// Where the queries of a head start, in elements.
   func queryOffset(_ head: Int) -> Int { offset(head, queryCount) }
@@ -32,47 +31,32 @@ struct AttentionHeads {
 
   private func offset(_ head: Int, _ tokens: Int) -> Int {
     let (sample, head) = head.quotientAndRemainder(dividingBy: headsPerSample)
-    return sample * tokens * tokenStride + head * headSize
-  }
-
-  /// Tokens of one head as rows of a matrix.
-  func matrix(_ start: Floats) -> StridedMatrix { StridedMatrix(start, stride: tokenStride) }
-
-  /// Writes scale · QKᵀ of a block, one row of as many keys as the block can see, whose number is returned.
-  func scores(_ block: Range<Int>, _ q: Floats, _ k: Floats, into scores: Floats) -> Int {
-    let visible = spec.causal ? min(block.upperBound, keyCount) : keyCount
-    OpenBLAS.product(
-      m: block.count, n: visible, k: headSize, matrix(q), matrix(k).transposed, alpha: spec.scale, beta: 0,
-      into: StridedMatrix(scores, stride: visible))
-    return visible
-  }
-
-  /// Replaces a row of scores by e^(score - maximum), zero for keys the query must not see.
-  func exponentiate(_ row: Floats, query: Int, _ count: Int) -> (maximum: Float, total: Double) {
-    let visible = spec.causal ? min(query + 1, count) : count
-    var lanes = Lanes(repeating: -.infinity)
-    forEachSlot(0..<visible) { slot in
-      let x = slot.count == 8 ? row[slot] : row[slot].replacing(with: row[0], where: slot.isBeyondCount)
-      lanes.replace(with: x, where: lanes .< x)
-    }
-    let maximum = horizontalMaximum(lanes)
-    store(0..<visible, into: row, .overwrite) { VectorMath.exp(row[$0] - maximum) }
-    (row + visible).update(repeating: 0, count: count - visible)
-    return (maximum, laneSum(0..<visible) { row[$0] })
-  }
-
-  /// Replaces a row of scores by the softmax weights, given log Σ exp of the row.
-  func normalize(_ row: Floats, query: Int, _ count: Int, _ logTotal: Float) {
-    let visible = spec.causal ? min(query + 1, count) : count
-    store(0..<visible, into: row, .overwrite) { VectorMath.exp(row[$0] - logTotal) }
-    (row + visible).update(repeating: 0, count: count - visible)
+    return sample * tokens * tokenStride + head * size
   }
 }
 
-extension Slot {
-  /// Which lanes hold no element.
-  @inline(__always)
-  fileprivate var isBeyondCount: SIMDMask<SIMD8<Int32>> {
-    SIMD8<Int32>(0, 1, 2, 3, 4, 5, 6, 7) .>= Int32(count)
+/// The tokens of a head cut into equal parts, the last of which may be shorter.
+struct AttentionParts {
+  let tokenCount: Int
+  let size: Int
+
+  /// Parts of `size` tokens.
+  init(_ tokenCount: Int, size: Int) {
+    self.tokenCount = tokenCount
+    self.size = size
+  }
+
+  /// At most `count` parts whose sizes are multiples of `block`, none below half a thousand tokens unless it is alone.
+  init(_ tokenCount: Int, atMost count: Int, block: Int) {
+    let parts = max(min(count, tokenCount / 512), 1)
+    self.init(tokenCount, size: max((tokenCount + parts * block - 1) / (parts * block), 1) * block)
+  }
+
+  /// How many parts there are: one even without tokens.
+  var count: Int { max((tokenCount + size - 1) / size, 1) }
+
+  /// The tokens of a part.
+  subscript(number: Int) -> AttentionTokens {
+    AttentionTokens(number * size, count: min(size, tokenCount - number * size))
   }
 }

@@ -1,96 +1,120 @@
+import CPUKernels
+
 extension CPUBackend {
   /// The derivatives of `attention`, each computed only where it is wanted.
   ///
-  /// With P the softmax weights, recomputed from `logSumExp`, and G the gradient: dV = Pᵀ G,
-  /// dS = P ∘ (G Vᵀ - δ) with δ the row sums of G ∘ out, dQ = scale · dS K and dK = scale · dSᵀ Q
-  /// (T. Dao et al., FlashAttention, 2022). Heads run in parallel; the blocks of one head run in a fixed order.
+  /// Each part of the work is one head, some of its keys and some of its queries. What the parts contribute is added in
+  /// a fixed order, and the shapes alone decide how the work is cut.
   public func attentionBackward(
     _ q: Tensor, _ k: Tensor, _ v: Tensor, out: Tensor, logSumExp: Tensor, _ gradient: Tensor, _ spec: Attention,
     dq: Destination?, dk: Destination?, dv: Destination?
   ) {
     let name: StaticString = "attentionBackward"
-    let heads = AttentionHeads(queries: q.shape, keys: k.shape, spec)
-    let pass = AttentionBackward(
-      heads: heads, scale: spec.scale, q: q.host(name), k: k.host(name), v: v.host(name), out: out.host(name),
-      logSumExp: logSumExp.host(name), gradient: gradient.host(name), dq: dq.map { ($0.host(name), $0.write) },
-      dk: dk.map { ($0.host(name), $0.write) }, dv: dv.map { ($0.host(name), $0.write) })
-    threads.parallelFor(heads.headCount) { head in
-      // The last block sees every key, so it is the one that may overwrite.
-      for number in (0..<heads.blocksPerHead).reversed() {
-        let block = heads.block(number)
-        withWorkspace(2 * block.count * heads.keyCount) {
-          pass.carryOut(block, of: head, isFirst: number == heads.blocksPerHead - 1, workspace: $0)
+    let heads = AttentionHeads(queries: q.shape, keys: k.shape)
+    let head = heads.head(spec)
+    let (q, k, v, out) = (q.host(name), k.host(name), v.host(name), out.host(name))
+    let (logSumExp, gradient) = (logSumExp.host(name), gradient.host(name))
+    let kernels = kernels
+    // Thirty-two parts occupy many threads. Keys are cut first: then only one derivative has parts to add, and not two.
+    let partsPerHead = 32 / max(heads.count, 1)
+    let keyParts = AttentionParts(heads.keyCount, atMost: partsPerHead, block: kernels.attentionBlock)
+    let queryParts = AttentionParts(
+      heads.queryCount, atMost: partsPerHead / max(keyParts.count, 1), block: kernels.attentionBlock)
+
+    let dq = dq.map { AttentionSums($0.host(name), $0.write, heads, .queries, partCount: keyParts.count, kernels) }
+    let dk = dk.map { AttentionSums($0.host(name), $0.write, heads, .keys, partCount: queryParts.count, kernels) }
+    let dv = dv.map { AttentionSums($0.host(name), $0.write, heads, .keys, partCount: queryParts.count, kernels) }
+    let (dqSize, dkSize, dvSize) = (dq?.size ?? 0, dk?.size ?? 0, dv?.size ?? 0)
+    withWorkspace(dqSize + dkSize + dvSize) { sums in
+      let (dqStart, dkStart, dvStart) = (sums, sums + dqSize, sums + dqSize + dkSize)
+      func store(_ tokens: AttentionTokens, of kind: AttentionSums.Kind, head: Int) {
+        if kind == .queries {
+          dq?.store(tokens, of: head, dqStart)
+        } else {
+          dk?.store(tokens, of: head, dkStart)
+          dv?.store(tokens, of: head, dvStart)
+        }
+      }
+      threads.parallelFor(heads.count * keyParts.count * queryParts.count) { part in
+        let (rest, queryPart) = part.quotientAndRemainder(dividingBy: queryParts.count)
+        let (number, keyPart) = rest.quotientAndRemainder(dividingBy: keyParts.count)
+        let (queries, keys) = (heads.queryOffset(number), heads.keyOffset(number))
+        let operands = AttentionOperands(
+          q: q + queries, k: k + keys, v: v + keys, out: out + queries, gradient: gradient + queries,
+          logSumExp: logSumExp + number * heads.queryCount)
+        let (queryTokens, keyTokens) = (queryParts[queryPart], keyParts[keyPart])
+        withWorkspace(kernels.attentionBackwardWorkspace(headSize: heads.size, queryCount: queryTokens.count)) {
+          kernels.attentionBackward(
+            head, operands, queries: queryTokens, keys: keyTokens,
+            dq: dq?.place(of: number, part: keyPart, token: queryTokens.first, dqStart),
+            dk: dk?.place(of: number, part: queryPart, token: keyTokens.first, dkStart),
+            dv: dv?.place(of: number, part: queryPart, token: keyTokens.first, dvStart), workspace: $0)
+        }
+        if keyParts.count == 1 { store(queryTokens, of: .queries, head: number) }
+        if queryParts.count == 1 { store(keyTokens, of: .keys, head: number) }
+      }
+      for (kind, parts, tokens) in [
+        (AttentionSums.Kind.queries, keyParts.count, heads.queryCount), (.keys, queryParts.count, heads.keyCount),
+      ] where parts > 1 {
+        let blocks = AttentionParts(tokens, size: kernels.attentionBlock)
+        threads.parallelFor(heads.count * blocks.count) {
+          let (number, block) = $0.quotientAndRemainder(dividingBy: blocks.count)
+          store(blocks[block], of: kind, head: number)
         }
       }
     }
   }
 }
 
-/// What `attentionBackward` reads and writes.
-private struct AttentionBackward {
-  typealias Output = (start: Floats, write: Write)
-
-  let heads: AttentionHeads
-  let scale: Float
-  let q: Floats
-  let k: Floats
-  let v: Floats
-  let out: Floats
-  let logSumExp: Floats
-  let gradient: Floats
-  let dq: Output?
-  let dk: Output?
-  let dv: Output?
-
-  /// Adds what one block of query rows contributes; the first block carried out decides whether keys are overwritten.
-  func carryOut(_ block: Range<Int>, of head: Int, isFirst: Bool, workspace: Floats) {
-    let rows = heads.queryOffset(head) + block.lowerBound * heads.tokenStride
-    let keys = heads.keyOffset(head)
-    let size = heads.headSize
-    let keyCount = heads.scores(block, q + rows, k + keys, into: workspace)
-    let weights = StridedMatrix(workspace, stride: keyCount)
-    for row in 0..<block.count {
-      let query = block.lowerBound + row
-      heads.normalize(
-        workspace + row * keyCount, query: query, keyCount, logSumExp[head * heads.queryCount + query])
-    }
-    if let dv {
-      OpenBLAS.product(
-        m: keyCount, n: size, k: block.count, weights.transposed, heads.matrix(gradient + rows),
-        beta: isFirst ? dv.write.beta : 1, into: heads.matrix(dv.start + keys))
-    }
-    if dq == nil && dk == nil { return }
-
-    let scores = StridedMatrix(workspace + block.count * keyCount, stride: keyCount)
-    OpenBLAS.product(
-      m: block.count, n: keyCount, k: size, heads.matrix(gradient + rows), heads.matrix(v + keys).transposed, beta: 0,
-      into: scores)
-    for row in 0..<block.count {
-      differentiateSoftmax(
-        scores.start + row * keyCount, weights: workspace + row * keyCount, keyCount,
-        token: rows + row * heads.tokenStride)
-    }
-    if let dq {
-      OpenBLAS.product(
-        m: block.count, n: size, k: keyCount, scores, heads.matrix(k + keys), alpha: scale, beta: dq.write.beta,
-        into: heads.matrix(dq.start + rows))
-    }
-    if let dk {
-      OpenBLAS.product(
-        m: keyCount, n: size, k: block.count, scores.transposed, heads.matrix(q + rows), alpha: scale,
-        beta: isFirst ? dk.write.beta : 1, into: heads.matrix(dk.start + keys))
-    }
+/// The derivatives by one operand in parts that have yet to be added: [parts, heads, tokens, size], in an order that the
+/// kernels choose for each head.
+private struct AttentionSums {
+  enum Kind {
+    case queries, keys
   }
 
-  /// Turns a row of the derivatives by the weights into the derivatives by the scores.
-  private func differentiateSoftmax(_ row: Floats, weights: Floats, _ count: Int, token: Int) {
-    let (g, o) = (gradient + token, out + token)
-    let delta = Float(laneSum(0..<heads.headSize) { g[$0] * o[$0] })
-    store(0..<count, into: row, .overwrite) { weights[$0] * (row[$0] - delta) }
-  }
-}
+  private let out: Floats
+  private let write: Write
+  private let heads: AttentionHeads
+  private let kind: Kind
+  private let partCount: Int
+  private let kernels: any KernelSet.Type
+  private let headLength: Int
 
-extension Write {
-  /// What a matrix product multiplies the old contents of its output by.
-  fileprivate var beta: Float { self == .overwrite ? 0 : 1 }
+  init(
+    _ out: Floats, _ write: Write, _ heads: AttentionHeads, _ kind: Kind, partCount: Int, _ kernels: any KernelSet.Type
+  ) {
+    self.out = out
+    self.write = write
+    self.heads = heads
+    self.kind = kind
+    self.partCount = partCount
+    self.kernels = kernels
+    headLength = kernels.attentionDerivatives(
+      headSize: heads.size, count: kind == .queries ? heads.queryCount : heads.keyCount)
+  }
+
+  /// How many numbers they are.
+  var size: Int { partCount * heads.count * headLength }
+
+  /// Where the derivatives by the tokens from `token` on, the first of a block, begin in a part.
+  func place(of head: Int, part: Int, token: Int, _ start: Floats) -> Floats {
+    start + (part * heads.count + head) * headLength
+      + kernels.attentionDerivatives(headSize: heads.size, count: token)
+  }
+
+  /// Adds up the parts of some tokens of a head, and stores the sums.
+  func store(_ tokens: AttentionTokens, of head: Int, _ start: Floats) {
+    let parts = place(of: head, part: 0, token: tokens.first, start)
+    let offset = (kind == .queries ? heads.queryOffset(head) : heads.keyOffset(head)) + tokens.first * heads.tokenStride
+    if kind == .queries {
+      kernels.storeAttentionQueries(
+        parts, distance: heads.count * headLength, partCount: partCount, headSize: heads.size, count: tokens.count,
+        into: out + offset, stride: heads.tokenStride, write)
+    } else {
+      kernels.storeAttentionKeys(
+        parts, distance: heads.count * headLength, partCount: partCount, headSize: heads.size, count: tokens.count,
+        into: out + offset, stride: heads.tokenStride, write)
+    }
+  }
 }

@@ -51,7 +51,7 @@ import Testing
 
 extension OperationCase {
   /// The bytes of all outputs.
-  fileprivate func bytes(on backend: CPUBackend) -> [[UInt8]] {
+  func bytes(on backend: CPUBackend) -> [[UInt8]] {
     let layout = backend.convolutionLayout
     let operands = zip(operands, operandValues()).map { operand, values in
       let stored = operand.isConvolutionWeight ? values.stored(layout) : values
