@@ -1,8 +1,7 @@
 /// Attention without a matrix of scores: blocks of them are computed, used and forgotten (T. Dao et al.,
 /// FlashAttention, 2022; T. Dao, FlashAttention-2, 2023).
 public protocol AttentionKernels: SendableMetatype {
-  /// The most queries that one call of `attention` takes, and the most tokens that one call of `storeAttentionQueries`
-  /// or `storeAttentionKeys` should take. Parts of the work are cut at its multiples.
+  /// The most queries that one call of `attention` takes. Parts of the other calls are cut at its multiples.
   static var attentionBlock: Int { get }
 
   /// How many numbers of workspace `attention` needs.

@@ -21,11 +21,11 @@ extension Kernels {
   ) {
     let panels = workspace + attentionKeys * tileColumns
     forEachPanel(head, queries, panels) { $0.begin(head, q) }
-    let visible = head.isCausal ? min(queries.first + queries.count, head.keyCount) : head.keyCount
     var key = 0
-    while key < visible {
-      let keys = AttentionTokens(key, count: min(attentionKeys, visible - key))
+    while key < head.keyCount {
       forEachPanel(head, queries, panels) { panel in
+        let keys = AttentionTokens(key, count: min(attentionKeys, panel.visibleKeys(head) - key))
+        guard keys.count > 0 else { return }
         if panel.queries.count > Vector.scalarCount {
           panel.attend(Wide.self, head, keys, k, v, scores: workspace)
         } else {
@@ -73,6 +73,12 @@ private struct AttentionPanel {
   }
 
   static func size(_ headSize: Int) -> Int { (2 * headSize + 2) * Kernels.tileColumns }
+
+  /// How many keys the last of the queries sees.
+  @inline(__always)
+  func visibleKeys(_ head: AttentionHead) -> Int {
+    head.isCausal ? min(queries.first + queries.count, head.keyCount) : head.keyCount
+  }
 
   /// Takes the queries in.
   @inline(__always)

@@ -76,25 +76,42 @@ extension Kernels {
   ) {
     let height = Tile<Width>.rows
     var (upper, lower) = (Tile<Width>(), Tile<Width>())
-    var b = b
     if rowCount > height {
       let (upperRows, lowerRows) = (operand(0), operand(height))
-      for k in 0..<depth {
-        upper.addProducts(upperRows, k, b)
-        lower.addProducts(lowerRows, k, b)
-        b += pitch
+      for k in 0..<min(depth, sumLength) {
+        upper.addProducts(upperRows, k, b + k * pitch)
+        lower.addProducts(lowerRows, k, b + k * pitch)
+      }
+      var done = sumLength
+      while done < depth {
+        var (upperPart, lowerPart) = (Tile<Width>(), Tile<Width>())
+        for k in done..<min(done + sumLength, depth) {
+          upperPart.addProducts(upperRows, k, b + k * pitch)
+          lowerPart.addProducts(lowerRows, k, b + k * pitch)
+        }
+        upper.add(upperPart)
+        lower.add(lowerPart)
+        done += sumLength
       }
       upper.pass(rows: height, first: first, to: &sink)
       lower.pass(rows: rowCount - height, first: first + height, to: &sink)
     } else {
       let rows = operand(0)
-      for k in 0..<depth {
-        upper.addProducts(rows, k, b)
-        b += pitch
+      for k in 0..<min(depth, sumLength) { upper.addProducts(rows, k, b + k * pitch) }
+      var done = sumLength
+      while done < depth {
+        var part = Tile<Width>()
+        for k in done..<min(done + sumLength, depth) { part.addProducts(rows, k, b + k * pitch) }
+        upper.add(part)
+        done += sumLength
       }
       upper.pass(rows: rowCount, first: first, to: &sink)
     }
   }
+
+  /// How many products are added up one after the other; the rounding errors of longer sums grow faster than those of
+  /// the sum of such parts.
+  private static var sumLength: Int { 160 }
 
   /// The numbers of a vector's lanes.
   @inline(__always)

@@ -90,6 +90,16 @@ struct Tile<Width: TileWidth> {
   private struct Column {
     var row0 = Vector.zero, row1 = Vector.zero, row2 = Vector.zero
     var row3 = Vector.zero, row4 = Vector.zero, row5 = Vector.zero
+
+    @inline(__always)
+    mutating func add(_ other: Column) {
+      row0 += other.row0
+      row1 += other.row1
+      row2 += other.row2
+      row3 += other.row3
+      row4 += other.row4
+      row5 += other.row5
+    }
   }
 
   static var rows: Int { 6 }
@@ -116,6 +126,13 @@ struct Tile<Width: TileWidth> {
     x = a.element(5, k)
     addProduct(x, b.left, to: &left.row5)
     if Width.isWide { addProduct(x, b.right, to: &right.row5) }
+  }
+
+  /// Adds another tile.
+  @inline(__always)
+  mutating func add(_ other: Tile<Width>) {
+    left.add(other.left)
+    if Width.isWide { right.add(other.right) }
   }
 
   /// Passes on the first `count` rows, of which the first is row `first` of the product.
