@@ -4,11 +4,14 @@
 /// flags. Kernels take addresses and counts; who calls them has checked shapes and shares the work out among threads.
 public protocol KernelSet:
   AttentionKernels,
+  ConversionKernels,
   ConvolutionKernels,
+  ElementwiseKernels,
   MeasurementKernels,
   NormalizationKernels,
   OptimizerKernels,
   ProductKernels,
+  ReductionKernels,
   WinogradKernels
 {}
 

@@ -44,12 +44,6 @@ public protocol NormalizationKernels: SendableMetatype {
   static func layerNormBackward(
     _ x: ConstantFloats, _ gradient: ConstantFloats, rows: Int, width: Int, gamma: ConstantFloats,
     statistics: ConstantFloats, dx: Floats?, _ write: Write, sums: Floats?)
-
-  /// Writes the sum of some rows, or adds it.
-  ///
-  /// - Parameter stride: the distance between rows.
-  static func sumRows(
-    _ x: ConstantFloats, rows: Int, stride: Int, width: Int, into out: Floats, _ write: Write)
 }
 
 /// What a group normalisation knows of every channel of a picture, [channels] each.

@@ -17,6 +17,12 @@ public struct Broadcast: Sendable, Hashable {
 
   /// Aligns the axes of two shapes from the last backwards; each pair must be equal or contain a 1.
   public init(_ first: Shape, _ second: Shape, operation: String) {
+    if first == second {
+      shape = first
+      extents = SIMD4(1, 1, 1, first.count)
+      (firstStrides, secondStrides) = (SIMD4(0, 0, 0, 1), SIMD4(0, 0, 0, 1))
+      return
+    }
     let rank = max(first.rank, second.rank)
     let a = Broadcast.padded(first, to: rank)
     let b = Broadcast.padded(second, to: rank)

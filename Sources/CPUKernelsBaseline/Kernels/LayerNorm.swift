@@ -105,24 +105,6 @@ extension Kernels {
     }
     return total
   }
-
-  /// The sum of rows; see `NormalizationKernels`.
-  public static func sumRows(
-    _ x: ConstantFloats, rows: Int, stride: Int, width: Int, into out: Floats, _ write: Write
-  ) {
-    @inline(__always) func addUp(_ column: Int, _ lanes: Int) {
-      var (total, run) = (Vector.zero, Vector.zero)
-      for row in 0..<rows {
-        run += x.vector(at: row * stride + column, count: lanes)
-        // Runs of sixteen rows on their own keep the rounding error near that of a short sum.
-        if row & 15 == 15 { (total, run) = (total + run, .zero) }
-      }
-      var sum = total + run
-      if write == .accumulate { sum += ConstantFloats(out).vector(at: column, count: lanes) }
-      out.store(sum, at: column, count: lanes)
-    }
-    forEachVector(width, addUp)
-  }
 }
 
 /// A row whose mean and 1/σ are known.

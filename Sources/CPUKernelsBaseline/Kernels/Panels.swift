@@ -66,7 +66,8 @@ extension Kernels {
         forEachColumn(
           of: x + row * stride + column, stride: stride, rows: rowCount, columns: min(width, columns - column)
         ) { index, vector in
-          var sum = vector + start
+          // A plain transposition keeps every bit, that of a negative zero too.
+          var sum = bias == nil ? vector : vector + start
           if write == .accumulate { sum += ConstantFloats(to + index * outStride).vector(count: rowCount) }
           (to + index * outStride).store(sum, count: rowCount)
         }

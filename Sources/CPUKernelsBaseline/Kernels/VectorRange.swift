@@ -12,6 +12,15 @@ func forEachVector(_ count: Int, _ body: (_ offset: Int, _ count: Int) -> Void) 
   if offset < count { body(offset, count - offset) }
 }
 
+/// Stores `value`, or adds it, at every vector of a range.
+@inline(__always)
+func storeVectors(_ count: Int, into out: Floats, _ write: Write, _ value: (_ offset: Int, _ count: Int) -> Vector) {
+  switch write {
+  case .overwrite: forEachVector(count) { out.store(value($0, $1), at: $0, count: $1) }
+  case .accumulate: forEachVector(count) { out.add(value($0, $1), at: $0, count: $1) }
+  }
+}
+
 extension Floats {
   /// Adds the first `count` numbers of a vector to those from `offset` on.
   @inline(__always)

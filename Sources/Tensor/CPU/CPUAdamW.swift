@@ -8,7 +8,7 @@ extension CPUBackend {
   ) {
     guard let step = AdamWStep(constants, rates, clipping, "adamW") else { return }
     let (first, second) = (moment1.host("adamW"), moment2.host("adamW"))
-    forEachParameterBlock(gradient, parameter, shadow, rounding, size: NumberBlocks.size) {
+    forEachParameterBlock(gradient, parameter, shadow, rounding, size: CPUBackend.blockSize) {
       range, gradient, parameter in
       kernels.adamW(
         step, gradient: gradient, parameter: parameter, moment1: first + range.lowerBound,
@@ -51,16 +51,16 @@ extension CPUBackend {
     let parameters = parameter.dtype == .float32 ? parameter.host("adamW") : nil
     forEachBlock(parameter.count, of: size) { range, scratch in
       let (start, count) = (range.lowerBound, range.count)
-      let values = parameters.map { $0 + start } ?? scratch + NumberBlocks.size
-      if gradients == nil { NumberBlocks.read(gradient, from: start, count, into: scratch) }
-      if parameters == nil { NumberBlocks.read(parameter, from: start, count, into: values) }
+      let values = parameters.map { $0 + start } ?? scratch + CPUBackend.blockSize
+      if gradients == nil { read(gradient, from: start, count, into: scratch) }
+      if parameters == nil { read(parameter, from: start, count, into: values) }
       update(range, gradients.map { $0 + start } ?? scratch, values)
       if let rounding {
         kernels.roundAtRandom(
           values, rounding.counter(of: start), count: count,
           into: UnsafeMutablePointer<UInt16>(address: parameter.address) + start)
       }
-      if let shadow { NumberBlocks.write(values, count, into: shadow, from: start) }
+      if let shadow { write(values, count, into: shadow, from: start) }
     }
   }
 }

@@ -16,8 +16,7 @@ extension CPUBackend {
     let indices = RowIndices(indices, of: dtable.tensor.shape, "gatherBackward")
     let width = dtable.tensor.shape[1]
     for i in 0..<indices.count {
-      let from = source + i * width
-      store(0..<width, into: target + indices[i] * width, .accumulate) { from[$0] }
+      add(source + i * width, width, to: target + indices[i] * width)
     }
   }
 }

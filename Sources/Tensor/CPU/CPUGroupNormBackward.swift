@@ -34,7 +34,7 @@ extension CPUBackend {
       for picture in 0..<pixels.batch {
         kernels.sumRows(
           partial + 2 * picture * pixels.chunksPerPicture * channels, rows: pixels.chunksPerPicture,
-          stride: 2 * channels, width: 2 * channels, into: sums.rows(of: picture).first, .overwrite)
+          stride: 2 * channels, width: 2 * channels, scale: 1, into: sums.rows(of: picture).first, .overwrite)
       }
       if let dbeta { sumPictures(sums.start, pixels, into: dbeta.host(name), dbeta.write) }
       if let dgamma { sumPictures(sums.start + channels, pixels, into: dgamma.host(name), dgamma.write) }
@@ -54,7 +54,8 @@ extension CPUBackend {
   /// Adds up one of the two rows that every picture has.
   private func sumPictures(_ first: Floats, _ pixels: GroupedPixels, into out: Floats, _ write: Write) {
     kernels.sumRows(
-      first, rows: pixels.batch, stride: 2 * pixels.channels, width: pixels.channels, into: out, write)
+      first, rows: pixels.batch, stride: 2 * pixels.channels, width: pixels.channels, scale: 1, into: out,
+      write)
   }
 }
 

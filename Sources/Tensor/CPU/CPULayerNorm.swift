@@ -39,11 +39,12 @@ extension CPUBackend {
           sums: isSummed ? sums + 2 * (range.lowerBound / rowsPerPart) * width : nil)
       }
       if let dbeta {
-        kernels.sumRows(sums, rows: parts, stride: 2 * width, width: width, into: dbeta.host(name), dbeta.write)
+        kernels.sumRows(
+          sums, rows: parts, stride: 2 * width, width: width, scale: 1, into: dbeta.host(name), dbeta.write)
       }
       if let dgamma {
         kernels.sumRows(
-          sums + width, rows: parts, stride: 2 * width, width: width, into: dgamma.host(name), dgamma.write)
+          sums + width, rows: parts, stride: 2 * width, width: width, scale: 1, into: dgamma.host(name), dgamma.write)
       }
     }
   }

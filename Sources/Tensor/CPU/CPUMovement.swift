@@ -1,3 +1,5 @@
+import CPUKernels
+
 extension CPUBackend {
   /// Copies blocks at strides; elements of the output outside the blocks are left alone. Types of any kind are moved.
   public func copyBlocks(_ x: Tensor, _ copy: BlockCopy, into out: Destination) {
@@ -5,56 +7,35 @@ extension CPUBackend {
     require(x.dtype == target.dtype, "copyBlocks: \(x.dtype) does not go into \(target.dtype)")
     if out.write == .accumulate {
       let (source, sums) = (x.host("copyBlocks") + copy.source.offset, out.host("copyBlocks") + copy.target.offset)
-      forEachRow(copy.outer, of: copy.count) { block, columns in
-        let from = source + block * copy.source.stride
-        store(columns, into: sums + block * copy.target.stride, .accumulate) { from[$0] }
+      forEachBlock(of: copy) { block, columns in
+        add(
+          source + block * copy.source.stride + columns.lowerBound, columns.count,
+          to: sums + block * copy.target.stride + columns.lowerBound)
       }
     } else {
       let size = x.dtype.byteCount
       let (source, bytes) = (x.hostBytes + copy.source.offset * size, target.hostBytes + copy.target.offset * size)
-      forEachRow(copy.outer, of: copy.count) { block, columns in
+      forEachBlock(of: copy) { block, columns in
         (bytes + (block * copy.target.stride + columns.lowerBound) * size).copyMemory(
           from: source + (block * copy.source.stride + columns.lowerBound) * size, byteCount: columns.count * size)
       }
     }
   }
 
-  /// Reorders axes: axis i of the output is axis `permutation[i]` of the input. Types of any kind are moved.
-  public func transpose(_ x: Tensor, _ permutation: [Int], into out: Destination) {
-    let target = out.tensor
-    require(x.dtype == target.dtype, "transpose: \(x.dtype) does not go into \(target.dtype)")
-    let axes = TransposedAxes(x.shape, permutation)
-    if out.write == .accumulate {
-      let (source, sums) = (x.host("transpose"), out.host("transpose"))
-      forEachTransposedRow(axes, source, sums) { sum, element in sum += element }
+  /// Calls `body` for parts of the blocks of a copy, in parallel: whole blocks, or pieces of a single block.
+  @inline(__always)
+  private func forEachBlock(of copy: BlockCopy, _ body: (Int, Range<Int>) -> Void) {
+    if copy.outer == 1 {
+      forEachShare(copy.count) { body(0, $0) }
     } else {
-      switch x.dtype.byteCount {
-      case 4: move(x, axes, to: target, as: UInt32.self)
-      case 2: move(x, axes, to: target, as: UInt16.self)
-      default: move(x, axes, to: target, as: UInt8.self)
-      }
+      forEachShare(copy.outer, columns: copy.count) { for block in $0 { body(block, 0..<copy.count) } }
     }
   }
 
+  /// Adds numbers to others.
   @inline(__always)
-  private func move<Bits: BitwiseCopyable>(_ x: Tensor, _ axes: TransposedAxes, to out: Tensor, as: Bits.Type) {
-    let (source, target) = (
-      UnsafeMutablePointer<Bits>(address: x.address), UnsafeMutablePointer<Bits>(address: out.address)
-    )
-    forEachTransposedRow(axes, source, target) { old, element in old = element }
-  }
-
-  @inline(__always)
-  private func forEachTransposedRow<Bits: BitwiseCopyable>(
-    _ axes: TransposedAxes, _ source: UnsafeMutablePointer<Bits>, _ target: UnsafeMutablePointer<Bits>,
-    _ put: (inout Bits, Bits) -> Void
-  ) {
-    forEachRow(axes.planes * axes.height, of: axes.width) { row, columns in
-      let (plane, y) = row.quotientAndRemainder(dividingBy: axes.height)
-      let from = source + axes.sourceOffset(ofPlane: plane) + y * axes.heightStride
-      let to = target + row * axes.width
-      for column in columns { put(&to[column], from[column * axes.widthStride]) }
-    }
+  func add(_ x: Floats, _ count: Int, to sums: Floats) {
+    kernels.affine(x, scale: 1, shift: 0, count: count, into: sums, .accumulate)
   }
 
   /// Enlarges [batch, h, w, channels] to the output's height and width; row y reads input row ⌊y·h/H⌋. Types of any
@@ -64,7 +45,7 @@ extension CPUBackend {
     let (height, width, pixelBytes) = (x.shape[1], x.shape[2], x.shape[3] * x.dtype.byteCount)
     let (newHeight, newWidth) = (out.shape[1], out.shape[2])
     let (source, target) = (x.hostBytes, out.hostBytes)
-    forEachChunk(out.shape[0] * newHeight, of: CPUBackend.rowsPerChunk(newWidth * x.shape[3])) { rows in
+    forEachShare(out.shape[0] * newHeight, columns: newWidth * x.shape[3]) { rows in
       for row in rows {
         let (picture, y) = row.quotientAndRemainder(dividingBy: newHeight)
         let from = source + (picture * height + y * height / newHeight) * width * pixelBytes
@@ -86,17 +67,23 @@ extension CPUBackend {
     func readers(_ i: Int, _ n: Int, _ newCount: Int) -> Range<Int> {
       (i * newCount + n - 1) / n..<((i + 1) * newCount + n - 1) / n
     }
-    forEachChunk(shape[0] * height, of: CPUBackend.rowsPerChunk(newWidth * channels)) { rows in
-      for row in rows {
-        let (picture, y) = row.quotientAndRemainder(dividingBy: height)
-        let (ys, to) = (readers(y, height, newHeight), target + row * width * channels)
-        let from = source + picture * newHeight * newWidth * channels
-        for x in 0..<width {
-          let xs = readers(x, width, newWidth)
-          store(0..<channels, into: to + x * channels, dx.write) { slot in
-            var total = Lanes.zero
-            for y in ys { for x in xs { total += from[slot + (y * newWidth + x) * channels] } }
-            return total
+    let mostReaders = (newHeight / max(height, 1) + 1) * (newWidth / max(width, 1) + 1)
+    forEachShare(shape[0] * height, columns: newWidth * channels) { rows in
+      withUnsafeTemporaryAllocation(of: ConstantFloats.self, capacity: mostReaders) { pixels in
+        guard let pixels = pixels.baseAddress else { return }
+        for row in rows {
+          let (picture, y) = row.quotientAndRemainder(dividingBy: height)
+          let from = source + picture * newHeight * newWidth * channels
+          for x in 0..<width {
+            var count = 0
+            for y in readers(y, height, newHeight) {
+              for x in readers(x, width, newWidth) {
+                (pixels + count).initialize(to: ConstantFloats(from + (y * newWidth + x) * channels))
+                count += 1
+              }
+            }
+            kernels.sumRows(
+              pixels, count: count, width: channels, into: target + (row * width + x) * channels, dx.write)
           }
         }
       }

@@ -1,0 +1,1 @@
+../../Tensor/HalfPrecision.swift
