@@ -41,6 +41,29 @@ public protocol ProductKernels: SendableMetatype {
     columns a: RowPointers, offset: Int, rowCount: Int, depth: Int, panels: ConstantFloats, columns: Int,
     into c: Floats, stride: Int, bias: ConstantFloats?, _ write: Write)
 
+  /// C [rows, columns] = A [rows, depth] · Bᵀ for dense rows of B [columns, depth] that are read once, where they lie.
+  /// This suits a few rows of A, for which nothing is worth putting in order.
+  ///
+  /// - Parameters:
+  ///   - stride: the distance between rows of C.
+  ///   - bias: what each column begins with, [columns].
+  static func multiplyRows(
+    _ a: ConstantFloats, rows: Int, _ b: ConstantFloats, columns: Int, depth: Int, into c: Floats, stride: Int,
+    bias: ConstantFloats?, _ write: Write)
+
+  /// C [rows, columns] = A [rows, depth] · B [depth, columns], whose rows are read once, where they lie. This suits a
+  /// few rows of A, or a depth of a few elements.
+  ///
+  /// - Parameters:
+  ///   - rowStride: the distance between rows of A.
+  ///   - depthStride: the distance between neighbours in a row of A.
+  ///   - stride: the distance between rows of B.
+  ///   - outStride: the distance between rows of C.
+  ///   - bias: what each column begins with, [columns].
+  static func combineRows(
+    _ a: ConstantFloats, rows: Int, rowStride: Int, depth: Int, depthStride: Int, _ b: ConstantFloats, stride: Int,
+    columns: Int, into c: Floats, stride outStride: Int, bias: ConstantFloats?, _ write: Write)
+
   /// Writes a matrix [rows, columns] as [columns, rows], or adds it.
   ///
   /// - Parameters:

@@ -24,6 +24,10 @@ extension Kernels {
         let target = TileTarget(
           start: c + row * stride + column, stride: stride, columns: min(tileColumns, columns - column),
           bias: bias.map { $0 + column }, write: write)
+        if row + count < rowCount {
+          prefetchRows(
+            a, offset: offset, rowCount: rowCount, from: row + count, taps: taps, depth: depth, column: column, columns)
+        }
         multiplyTile(
           rowCount: count, taps: taps, depth: depth, panel: panels + column * taps * depth, into: target
         ) { tap, first in
@@ -32,6 +36,20 @@ extension Kernels {
         column += tileColumns
       }
       row += tileRows
+    }
+  }
+
+  /// Asks for the rows of the next tile, a part of each with every panel.
+  @inline(__always)
+  private static func prefetchRows(
+    _ a: RowPointers, offset: Int, rowCount: Int, from row: Int, taps: Int, depth: Int, column: Int, _ columns: Int
+  ) {
+    let first = depth * column / columns
+    let count = depth * min(column + tileColumns, columns) / columns - first
+    for tap in 0..<taps {
+      for next in row..<min(row + tileRows, rowCount) {
+        a[tap * rowCount + next].prefetchFar(at: offset + first, count: count)
+      }
     }
   }
 
@@ -55,8 +73,16 @@ extension Kernels {
           interleave(a, offset: offset + row, count: blockEnd - row, depth: depth, into: tiles)
         }
         let tile = tiles + (row % blockRows) * depth
+        let nextCount = min(blockRows, rowCount - blockEnd)
         var column = 0
         while column < columns {
+          if nextCount > 0 {
+            // A part of the next block with every tile and panel.
+            let done = (row % blockRows) * columns + column * tileRows
+            let first = depth * done / (blockRows * columns)
+            let end = min(depth * (done + tileColumns * tileRows) / (blockRows * columns) + 1, depth)
+            for k in first..<end { a[k].prefetchFar(at: offset + blockEnd, count: nextCount) }
+          }
           let target = TileTarget(
             start: c + row * stride + column, stride: stride, columns: min(tileColumns, columns - column),
             bias: bias.map { $0 + column }, write: write)
@@ -119,6 +145,7 @@ extension Kernels {
     _ operand: (Int, Int) -> Operand
   ) {
     let tileHeight = Tile<Width>.rows
+    target.prefetchRows(rowCount)
     var (upper, lower) = (Tile<Width>(), Tile<Width>())
     var b = panel
     if rowCount > tileHeight {

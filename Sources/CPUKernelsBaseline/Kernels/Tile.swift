@@ -167,6 +167,15 @@ struct TileTarget {
   let bias: ConstantFloats?
   let write: Write
 
+  /// Asks for the memory of the first `count` rows, which is needed once the sums are complete.
+  @inline(__always)
+  func prefetchRows(_ count: Int) {
+    for row in 0..<count {
+      prefetch(start + row * stride)
+      prefetch(start + row * stride + columns - 1)
+    }
+  }
+
   /// Stores the first `count` rows of a tile from row `first` on.
   @inline(__always)
   func store<Width>(_ tile: Tile<Width>, _ first: Int, _ count: Int) {

@@ -58,6 +58,18 @@ func prefetch(_ address: ConstantFloats) {
   Builtin.int_prefetch_RawPointer(address._rawValue, Int32(0)._value, Int32(3)._value, Int32(1)._value)
 }
 
+extension UnsafePointer<Float> {
+  /// Asks for the lines of memory that hold `count` numbers from `offset` on to be brought into the second cache.
+  @inline(__always)
+  func prefetchFar(at offset: Int, count: Int) {
+    var line = offset
+    while line < offset + count {
+      Builtin.int_prefetch_RawPointer((self + line)._rawValue, Int32(0)._value, Int32(2)._value, Int32(1)._value)
+      line += 16
+    }
+  }
+}
+
 extension Floats {
   /// Stores numbers from `offset` on.
   @inline(__always)

@@ -65,4 +65,15 @@ struct StridedMatrix {
   /// The matrix read the other way round.
   @inline(__always)
   var transposed: StridedMatrix { StridedMatrix(start, stride: stride, transposed: !isTransposed) }
+
+  /// Where an element is stored.
+  @inline(__always)
+  func address(row: Int, column: Int) -> Floats {
+    isTransposed ? start + column * stride + row : start + row * stride + column
+  }
+
+  /// The matrix that begins at an element of this one.
+  func part(row: Int, column: Int) -> StridedMatrix {
+    StridedMatrix(address(row: row, column: column), stride: stride, transposed: isTransposed)
+  }
 }

@@ -18,12 +18,24 @@ struct PanelProduct {
   /// Blocks of the same length, but for the last.
   private var blockDepth: Int { (depth + blockCount - 1) / blockCount }
 
-  /// The addresses of the left operand's rows, as stored.
-  private func addressCount(_ rows: Range<Int>) -> Int { left.isTransposed ? depth : rows.count }
+  /// Whether the rows of a tile would drive each other out of a core's first cache, all having the same place there.
+  private var rowsCollide: Bool { !left.isTransposed && left.stride % 1024 == 0 }
+
+  /// Rows that collide are copied, so many at a time, to where they do not.
+  private var copiedRows: Int { 4 * kernels.tileRows }
+
+  private var copyStride: Int { blockDepth + 16 }
+
+  /// The addresses of rows that a kernel is given.
+  private func addressCount(_ rows: Range<Int>) -> Int {
+    left.isTransposed ? depth : rowsCollide ? copiedRows : rows.count
+  }
 
   /// The numbers of working memory for some rows and columns of the result.
   func workspaceCount(_ rows: Range<Int>, _ columns: Range<Int>) -> Int {
-    blockDepth * kernels.wholeTiles(columns.count) + addressCount(rows) * (MemoryLayout<ConstantFloats>.size / 4) + 2
+    let addresses = addressCount(rows) * (MemoryLayout<ConstantFloats>.size / MemoryLayout<Float>.size) + 1
+    let copies = rowsCollide ? copiedRows * copyStride : 0
+    return blockDepth * kernels.wholeTiles(columns.count) + copies + addresses
   }
 
   /// Computes some rows and columns, whose first element is stored at `corner`; `bias` is what each column begins with.
@@ -31,20 +43,30 @@ struct PanelProduct {
     _ rows: Range<Int>, _ columns: Range<Int>, into corner: Floats, stride: Int, bias: ConstantFloats?, _ write: Write,
     _ workspace: Floats
   ) {
-    let panels = workspace
-    let addresses = self.addresses(rows, in: workspace + blockDepth * kernels.wholeTiles(columns.count))
+    let (panels, copies) = (workspace, workspace + blockDepth * kernels.wholeTiles(columns.count))
+    let addresses = self.addresses(rows, copies)
     for block in 0..<blockCount {
       let first = block * blockDepth
       let count = min(blockDepth, depth - first)
       kernels.packPanels(
         right.address(row: first, column: columns.lowerBound), stride: right.stride, isTransposed: right.isTransposed,
         depth: count, columns: columns.count, into: panels)
-      let write: Write = block == 0 ? write : .accumulate
-      let bias = block == 0 ? bias : nil
+      let (write, bias): (Write, ConstantFloats?) = block == 0 ? (write, bias) : (.accumulate, nil)
       if left.isTransposed {
         kernels.multiply(
           columns: addresses + first, offset: rows.lowerBound, rowCount: rows.count, depth: count, panels: panels,
           columns: columns.count, into: corner, stride: stride, bias: bias, write)
+      } else if rowsCollide {
+        for start in Swift.stride(from: 0, to: rows.count, by: copiedRows) {
+          let rowCount = min(copiedRows, rows.count - start)
+          for row in 0..<rowCount {
+            let source = left.address(row: rows.lowerBound + start + row, column: first)
+            (copies + row * copyStride).update(from: source, count: count)
+          }
+          kernels.multiply(
+            rows: addresses, offset: 0, rowCount: rowCount, taps: 1, depth: count, panels: panels,
+            columns: columns.count, into: corner + start * stride, stride: stride, bias: bias, write)
+        }
       } else {
         kernels.multiply(
           rows: addresses, offset: first, rowCount: rows.count, taps: 1, depth: count, panels: panels,
@@ -53,20 +75,17 @@ struct PanelProduct {
     }
   }
 
-  private func addresses(_ rows: Range<Int>, in workspace: Floats) -> RowPointers {
-    let alignment = MemoryLayout<ConstantFloats>.alignment
-    let memory = UnsafeMutableRawPointer(workspace).alignedUp(toMultipleOf: alignment)
-    let addresses = memory.bindMemory(to: ConstantFloats.self, capacity: addressCount(rows))
-    let start = left.isTransposed ? left.start : left.start + rows.lowerBound * left.stride
-    for row in 0..<addressCount(rows) { addresses[row] = ConstantFloats(start + row * left.stride) }
+  /// The addresses of the left operand's rows, as stored or as copied, behind the copies.
+  private func addresses(_ rows: Range<Int>, _ copies: Floats) -> RowPointers {
+    let count = addressCount(rows)
+    let (start, distance) =
+      rowsCollide
+      ? (copies, copyStride) : (left.address(row: left.isTransposed ? 0 : rows.lowerBound, column: 0), left.stride)
+    let memory = UnsafeMutableRawPointer(copies + (rowsCollide ? copiedRows * copyStride : 0))
+      .alignedUp(for: ConstantFloats.self)
+    let addresses = memory.bindMemory(to: ConstantFloats.self, capacity: count)
+    for row in 0..<count { addresses[row] = ConstantFloats(start + row * distance) }
     return RowPointers(addresses)
-  }
-}
-
-extension StridedMatrix {
-  /// Where an element is stored.
-  func address(row: Int, column: Int) -> Floats {
-    isTransposed ? start + column * stride + row : start + row * stride + column
   }
 }
 

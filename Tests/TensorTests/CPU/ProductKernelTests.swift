@@ -72,19 +72,25 @@ import Testing
     }
   }
 
-  /// Rows and columns change places, exactly.
-  @Test(arguments: InstructionSet.available)
-  func matricesAreTransposed(_ set: InstructionSet) {
-    for rows in Self.extents {
-      for columns in Self.extents {
-        let x = Matrix(rows: rows, columns: columns)
-        let bias = Matrix(rows: 1, columns: rows)
-        check(columns, rows, terms: 2, bias) { out, stride, bias, write in
-          set.kernels.transpose(
-            x.address, stride: columns, rows: rows, columns: columns, into: out, stride: stride, bias: bias, write)
-        } sum: { row, column in
-          Double(x[column, row])
+  /// Products that read both operands where they lie.
+  @Test(arguments: InstructionSet.available, [false, true])
+  func fewRowsAreMultiplied(_ set: InstructionSet, _ isTransposed: Bool) {
+    for (rows, columns, depth, _) in Self.cases + [(3, 33, 300, 1)] {
+      let a = Matrix(rows: rows, columns: depth)
+      let b = Matrix(rows: depth, columns: columns, isTransposed: isTransposed)
+      let bias = Matrix(rows: 1, columns: columns)
+      check(rows, columns, terms: depth + 2, bias) { c, stride, bias, write in
+        if isTransposed {
+          set.kernels.multiplyRows(
+            a.address, rows: rows, b.address, columns: columns, depth: depth, into: c, stride: stride, bias: bias,
+            write)
+        } else {
+          set.kernels.combineRows(
+            a.address, rows: rows, rowStride: depth, depth: depth, depthStride: 1, b.address, stride: columns,
+            columns: columns, into: c, stride: stride, bias: bias, write)
         }
+      } sum: { row, column in
+        (0..<depth).reduce(0) { $0 + Double(a[row, $1]) * Double(b[$1, column]) }
       }
     }
   }
