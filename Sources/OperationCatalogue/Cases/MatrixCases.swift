@@ -25,7 +25,7 @@ extension OperationCatalogue {
   static func matrixProducts(_ dtype: DType) -> [OperationCase] {
     let extents = [
       (1, 1, 1), (1, 5, 7), (7, 1, 3), (7, 5, 1), (17, 31, 13), (64, 64, 64), (154, 96, 64), (2, 320, 129),
-      (9, 11, 33), (16, 8, 24), (20, 70, 650),
+      (9, 11, 33), (16, 8, 24), (20, 70, 650), (50, 36, 1024), (130, 20, 2),
     ]
     let forms = [(false, false), (false, true), (true, false), (true, true)]
     let all = forms.flatMap { form in

@@ -57,21 +57,33 @@ struct PanelProduct {
           columns: addresses + first, offset: rows.lowerBound, rowCount: rows.count, depth: count, panels: panels,
           columns: columns.count, into: corner, stride: stride, bias: bias, write)
       } else if rowsCollide {
-        for start in Swift.stride(from: 0, to: rows.count, by: copiedRows) {
-          let rowCount = min(copiedRows, rows.count - start)
-          for row in 0..<rowCount {
-            let source = left.address(row: rows.lowerBound + start + row, column: first)
-            (copies + row * copyStride).update(from: source, count: count)
-          }
-          kernels.multiply(
-            rows: addresses, offset: 0, rowCount: rowCount, taps: 1, depth: count, panels: panels,
-            columns: columns.count, into: corner + start * stride, stride: stride, bias: bias, write)
-        }
+        multiplyCopies(
+          rows, first..<first + count, addresses, copies, panels, columns.count, into: corner, stride: stride,
+          bias: bias, write)
       } else {
         kernels.multiply(
           rows: addresses, offset: first, rowCount: rows.count, taps: 1, depth: count, panels: panels,
           columns: columns.count, into: corner, stride: stride, bias: bias, write)
       }
+    }
+  }
+
+  /// Multiplies rows that collide by a block of panels.
+  private func multiplyCopies(
+    _ rows: Range<Int>, _ depth: Range<Int>, _ addresses: RowPointers, _ copies: Floats, _ panels: Floats,
+    _ columnCount: Int, into corner: Floats, stride: Int, bias: ConstantFloats?, _ write: Write
+  ) {
+    var start = 0
+    while start < rows.count {
+      let rowCount = min(copiedRows, rows.count - start)
+      for row in 0..<rowCount {
+        let source = left.address(row: rows.lowerBound + start + row, column: depth.lowerBound)
+        (copies + row * copyStride).update(from: source, count: depth.count)
+      }
+      kernels.multiply(
+        rows: addresses, offset: 0, rowCount: rowCount, taps: 1, depth: depth.count, panels: panels,
+        columns: columnCount, into: corner + start * stride, stride: stride, bias: bias, write)
+      start += copiedRows
     }
   }
 

@@ -11,7 +11,7 @@ import Testing
   /// Extents that are cut in both directions and in the depth, and some of which are better computed transposed.
   @Test(
     arguments: InstructionSet.available,
-    [(154, 96, 64), (154, 320, 700), (77, 640, 320), (400, 130, 650), (31, 1300, 99)])
+    [(154, 96, 64), (154, 320, 700), (77, 640, 320), (400, 130, 650), (31, 1300, 99), (60, 96, 1024)])
   func productsDoNotDependOnTheNumberOfThreads(_ set: InstructionSet, _ extents: (Int, Int, Int)) {
     let backends = [1, 2, 3, 7, 16].map { CPUBackend(threads: $0, instructionSet: set) }
     for (transposeA, transposeB) in Self.forms {
