@@ -65,19 +65,22 @@ extension CPUBackend {
   /// peak of SSE2 too, but OpenBLAS looks at the processor for itself, and most have more to offer.
   private var usesOpenBLAS: Bool { instructionSet == .baseline }
 
-  /// The number of threads that products are cut for. It is not that of the backend, since the library chooses the order
-  /// of a sum by the extents it is given.
-  private static let openBLASThreads = 8
+  /// The parts of a product, along its longer side. Their number is not that of the threads, since the library chooses
+  /// the order of a sum by the extents it is given; it is small, since each part puts the other operand in order anew.
+  private static func openBLASParts(_ product: MatrixProduct) -> Int {
+    let work = product.m * product.n * product.k
+    return max(min(8, max(product.m, product.n) / 64, work >> 18), 1)
+  }
 
   private func multiplyByOpenBLAS(
     _ a: StridedMatrix, _ b: StridedMatrix, _ product: MatrixProduct, bias: ConstantFloats?, into out: Floats,
     _ write: Write
   ) {
-    let n = product.n
-    let grid = ProductGrid(
-      m: product.m, n: n, k: product.k, tileRows: 16, tileColumns: 16, threads: CPUBackend.openBLASThreads)
-    threads.parallelFor(grid.count) { index in
-      let (rows, columns) = grid.part(index)
+    let (m, n) = (product.m, product.n)
+    let parts = CPUBackend.openBLASParts(product)
+    threads.parallelFor(parts) { part in
+      let rows = m > n ? m * part / parts..<m * (part + 1) / parts : 0..<m
+      let columns = m > n ? 0..<n : n * part / parts..<n * (part + 1) / parts
       let corner = out + rows.lowerBound * n + columns.lowerBound
       if let bias {
         // Sums of no rows, which are the bias alone.
