@@ -1,7 +1,6 @@
 import Glibc
 
-/// Small blocks of host memory in size classes, 32 to each doubling. A freed block serves the next request of its class
-/// or of one of the four below.
+/// Small blocks of host memory in size classes, 32 to each doubling. A freed block serves the next request of its class.
 struct SmallBlocks {
   /// Requests of this many bytes and more are not small.
   static let end = 1 << 20
@@ -16,11 +15,8 @@ struct SmallBlocks {
   /// A block of at least `byteCount` bytes at a multiple of 64.
   mutating func allocate(byteCount: Int) -> MemoryBlock {
     let index = SmallBlocks.sizeClass(byteCount)
-    for candidate in index..<min(index + 5, SmallBlocks.classCount) {
-      guard let address = free[candidate].popLast() else { continue }
-      return use(address, SmallBlocks.byteCount(ofClass: candidate))
-    }
     let size = SmallBlocks.byteCount(ofClass: index)
+    if let address = free[index].popLast() { return use(address, size) }
     makeRoom(for: size)
     var pointer: UnsafeMutableRawPointer?
     let failure = posix_memalign(&pointer, 64, size)
