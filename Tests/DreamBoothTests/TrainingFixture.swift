@@ -8,9 +8,11 @@ import Testing
 /// A tiny model, a few pictures and a place for the result.
 struct TrainingFixture {
   let folder: TemporaryFolder
-  let backend = CPUBackend()
+  let backend: CPUBackend
 
-  init() throws {
+  /// Computes on `threads` threads, or as many as there are processors.
+  init(threads: Int? = nil) throws {
+    backend = CPUBackend(threads: threads)
     folder = try TemporaryFolder()
     try makePictures("subject", count: 3)
     try makePictures("class", count: 4)
