@@ -13,7 +13,12 @@ public final class TemporaryFolder: Sendable {
   }
 
   deinit {
-    // A test may have moved or removed the folder itself.
-    _ = try? FileManager.default.removeItem(at: url)
+    do {
+      try FileManager.default.removeItem(at: url)
+    } catch CocoaError.fileNoSuchFile {
+      // A test may have moved or removed the folder itself.
+    } catch {
+      fatalError("TemporaryFolder: \(url.path(percentEncoded: false)) could not be removed: \(error)")
+    }
   }
 }
