@@ -9,13 +9,13 @@ extension Kernels {
     for row in 0..<rows {
       let (from, to) = (x + row * width, out + row * width)
       @inline(__always) func value(_ column: Int, _ lanes: Int) -> Vector { from.vector(at: column, count: lanes) }
-      let mean = Float(rowSum(width, value) / Double(width))
+      let mean = Float(sumVectors(width, value) / Double(width))
       let center = Vector(repeating: mean)
       @inline(__always) func square(_ column: Int, _ lanes: Int) -> Vector {
         let deviation = value(column, lanes) - center.first(lanes)
         return deviation * deviation
       }
-      let scale = Float(1 / (rowSum(width, square) / Double(width) + Double(epsilon)).squareRoot())
+      let scale = Float(1 / (sumVectors(width, square) / Double(width) + Double(epsilon)).squareRoot())
       (statistics[2 * row], statistics[2 * row + 1]) = (mean, scale)
       @inline(__always) func normalize(_ column: Int, _ lanes: Int) {
         var y = beta.vector(at: column, count: lanes)
@@ -65,8 +65,8 @@ extension Kernels {
     @inline(__always) func product(_ column: Int, _ lanes: Int) -> Vector {
       scaled(column, lanes) * x.vector(column, lanes)
     }
-    let mean = Float(rowSum(width, scaled) / Double(width))
-    let slope = Vector(repeating: -Float(rowSum(width, product) / Double(width)))
+    let mean = Float(sumVectors(width, scaled) / Double(width))
+    let slope = Vector(repeating: -Float(sumVectors(width, product) / Double(width)))
     @inline(__always) func differentiate(_ column: Int, _ lanes: Int) {
       var difference = scaled(column, lanes) - mean
       addProduct(x.vector(column, lanes), slope, to: &difference)
@@ -75,35 +75,6 @@ extension Kernels {
       dx.store(result, at: column, count: lanes)
     }
     forEachVector(width, differentiate)
-  }
-
-  /// Sums the terms of a row, which are zero where a vector ends early.
-  ///
-  /// Each lane of four vectors adds up few terms before the total goes on in Float64: the error hardly grows with the
-  /// width.
-  @inline(__always)
-  private static func rowSum(_ width: Int, _ term: (_ offset: Int, _ lanes: Int) -> Vector) -> Double {
-    let lanes = Vector.scalarCount
-    var total = 0.0
-    var start = 0
-    while start < width {
-      let end = min(start + 128 * lanes, width)
-      var (a, b, c, d) = (Vector.zero, Vector.zero, Vector.zero, Vector.zero)
-      while start + 4 * lanes <= end {
-        a += term(start, lanes)
-        b += term(start + lanes, lanes)
-        c += term(start + 2 * lanes, lanes)
-        d += term(start + 3 * lanes, lanes)
-        start += 4 * lanes
-      }
-      while start < end {
-        let count = min(lanes, end - start)
-        a += term(start, count)
-        start += count
-      }
-      total += Double(VectorMath.sum((a + b) + (c + d)))
-    }
-    return total
   }
 }
 

@@ -22,10 +22,10 @@ extension Kernels {
     }
   }
 
-  /// Adds up vectors, with an error that hardly grows with their number: each of four sums takes at most 64 of them
-  /// before the total goes on in Float64.
+  /// Adds up vectors, whose terms are zero where one ends early, with an error that hardly grows with their number: each
+  /// of four sums takes at most 64 of them before the total goes on in Float64.
   @inline(__always)
-  private static func sumVectors(_ count: Int, _ term: (_ offset: Int, _ count: Int) -> Vector) -> Double {
+  static func sumVectors(_ count: Int, _ term: (_ offset: Int, _ count: Int) -> Vector) -> Double {
     let width = Vector.scalarCount
     var total = 0.0
     var offset = 0
