@@ -27,9 +27,10 @@ public protocol ProductKernels: SendableMetatype {
   ///   - panels: B in order, of depth taps · depth.
   ///   - stride: the distance between rows of C.
   ///   - bias: what each column begins with, [columns].
+  ///   - upcoming: what the caller reads next, which is brought into the cache meanwhile.
   static func multiply(
     rows a: RowPointers, offset: Int, rowCount: Int, taps: Int, depth: Int, panels: ConstantFloats, columns: Int,
-    into c: Floats, stride: Int, bias: ConstantFloats?, _ write: Write)
+    into c: Floats, stride: Int, bias: ConstantFloats?, _ write: Write, before upcoming: UpcomingRows)
 
   /// C [rows, columns] = Aᵀ B for A [depth, rows], whose columns are the rows of the product.
   ///
@@ -37,9 +38,10 @@ public protocol ProductKernels: SendableMetatype {
   ///   - a: the address of each of A's rows, [depth].
   ///   - offset: where the first row of the product is found in each of them.
   ///   - bias: what each column begins with, [columns].
+  ///   - upcoming: what the caller reads next, which is brought into the cache meanwhile.
   static func multiply(
     columns a: RowPointers, offset: Int, rowCount: Int, depth: Int, panels: ConstantFloats, columns: Int,
-    into c: Floats, stride: Int, bias: ConstantFloats?, _ write: Write)
+    into c: Floats, stride: Int, bias: ConstantFloats?, _ write: Write, before upcoming: UpcomingRows)
 
   /// C [rows, columns] = A [rows, depth] · Bᵀ for dense rows of B [columns, depth] that are read once, where they lie.
   /// This suits a few rows of A, for which nothing is worth putting in order.
@@ -76,13 +78,23 @@ public protocol ProductKernels: SendableMetatype {
 }
 
 extension ProductKernels {
-  /// C [rows, columns] = Aᵀ B without a bias.
+  /// C [rows, columns] = A · B with nothing to be read next.
+  public static func multiply(
+    rows a: RowPointers, offset: Int, rowCount: Int, taps: Int, depth: Int, panels: ConstantFloats, columns: Int,
+    into c: Floats, stride: Int, bias: ConstantFloats?, _ write: Write
+  ) {
+    multiply(
+      rows: a, offset: offset, rowCount: rowCount, taps: taps, depth: depth, panels: panels, columns: columns, into: c,
+      stride: stride, bias: bias, write, before: .none)
+  }
+
+  /// C [rows, columns] = Aᵀ B without a bias and with nothing to be read next.
   public static func multiply(
     columns a: RowPointers, offset: Int, rowCount: Int, depth: Int, panels: ConstantFloats, columns: Int,
     into c: Floats, stride: Int, _ write: Write
   ) {
     multiply(
       columns: a, offset: offset, rowCount: rowCount, depth: depth, panels: panels, columns: columns, into: c,
-      stride: stride, bias: nil, write)
+      stride: stride, bias: nil, write, before: .none)
   }
 }

@@ -14,26 +14,69 @@ extension Kernels {
   /// Products of rows that lie anywhere; see `ProductKernels`.
   public static func multiply(
     rows a: RowPointers, offset: Int, rowCount: Int, taps: Int, depth: Int, panels: ConstantFloats, columns: Int,
-    into c: Floats, stride: Int, bias: ConstantFloats?, _ write: Write
+    into c: Floats, stride: Int, bias: ConstantFloats?, _ write: Write, before upcoming: UpcomingRows
   ) {
+    forEachTile(rowCount, columns, into: c, stride: stride, bias: bias, write, before: upcoming) {
+      row, count, column, target in
+      if row + count < rowCount {
+        prefetchRows(
+          a, offset: offset, rowCount: rowCount, from: row + count, taps: taps, depth: depth, column: column, columns)
+      }
+      multiplyTile(
+        rowCount: count, taps: taps, depth: depth, panel: panels + column * taps * depth, into: target
+      ) { tap, first in
+        SeparateRows(a + tap * rowCount + row + first, count: max(count - first, 1), offset: offset)
+      }
+    }
+  }
+
+  /// Products of columns; see `ProductKernels`. They are read where they lie: the elements of the rows of a tile are
+  /// neighbours in memory.
+  public static func multiply(
+    columns a: RowPointers, offset: Int, rowCount: Int, depth: Int, panels: ConstantFloats, columns: Int,
+    into c: Floats, stride: Int, bias: ConstantFloats?, _ write: Write, before upcoming: UpcomingRows
+  ) {
+    forEachTile(rowCount, columns, into: c, stride: stride, bias: bias, write, before: upcoming) {
+      row, count, column, target in
+      let (panel, first) = (panels + column * depth, offset + row)
+      if row + count < rowCount {
+        let next = min(tileRows, rowCount - row - count)
+        for k in depth * column / columns..<depth * min(column + tileColumns, columns) / columns {
+          a[k].prefetchFar(at: first + count, count: next)
+        }
+      }
+      if count == tileRows {
+        multiplyTile(rowCount: count, taps: 1, depth: depth, panel: panel, into: target) { _, firstOfHalf in
+          NeighbouringRows(columns: a, first: first + firstOfHalf)
+        }
+      } else {
+        multiplyTile(rowCount: count, taps: 1, depth: depth, panel: panel, into: target) { _, firstOfHalf in
+          FewNeighbouringRows(columns: a, first: first + firstOfHalf, count: max(count - firstOfHalf, 1))
+        }
+      }
+    }
+  }
+
+  /// Calls `body` with the first row, the number of rows, the first column and the target of every tile, one row of
+  /// tiles after the other, and asks for a share of what is needed next with each.
+  @inline(__always)
+  private static func forEachTile(
+    _ rowCount: Int, _ columns: Int, into c: Floats, stride: Int, bias: ConstantFloats?, _ write: Write,
+    before upcoming: UpcomingRows, _ body: (Int, Int, Int, TileTarget) -> Void
+  ) {
+    let count = (rowCount + tileRows - 1) / tileRows * ((columns + tileColumns - 1) / tileColumns)
+    var index = 0
     var row = 0
     while row < rowCount {
-      let count = min(tileRows, rowCount - row)
       var column = 0
       while column < columns {
+        upcoming.prefetchPart(index, of: count)
         let target = TileTarget(
           start: c + row * stride + column, stride: stride, columns: min(tileColumns, columns - column),
           bias: bias.map { $0 + column }, write: write)
-        if row + count < rowCount {
-          prefetchRows(
-            a, offset: offset, rowCount: rowCount, from: row + count, taps: taps, depth: depth, column: column, columns)
-        }
-        multiplyTile(
-          rowCount: count, taps: taps, depth: depth, panel: panels + column * taps * depth, into: target
-        ) { tap, first in
-          SeparateRows(a + tap * rowCount + row + first, count: max(count - first, 1), offset: offset)
-        }
+        body(row, min(tileRows, rowCount - row), column, target)
         column += tileColumns
+        index += 1
       }
       row += tileRows
     }
@@ -51,79 +94,6 @@ extension Kernels {
         a[tap * rowCount + next].prefetchFar(at: offset + first, count: count)
       }
     }
-  }
-
-  /// Products of columns; see `ProductKernels`. The rows of a few tiles are brought together first, and used for all
-  /// panels.
-  public static func multiply(
-    columns a: RowPointers, offset: Int, rowCount: Int, depth: Int, panels: ConstantFloats, columns: Int,
-    into c: Floats, stride: Int, bias: ConstantFloats?, _ write: Write
-  ) {
-    // As many tiles as fit in 128 KB: the longer the pieces that are read from each of A's rows, the better.
-    let tileSize = max(depth * tileRows, 1)
-    let blockRows = min(max((1 << 15) / tileSize, 1) * tileRows, rowCount)
-    let capacity = (blockRows + tileRows - 1) / tileRows * tileSize
-    withUnsafeTemporaryAllocation(byteCount: 4 * max(capacity, 1), alignment: 64) { memory in
-      let tiles = memory.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: Float.self)
-      var row = 0
-      var blockEnd = 0
-      while row < rowCount {
-        if row == blockEnd {
-          blockEnd = min(row + blockRows, rowCount)
-          interleave(a, offset: offset + row, count: blockEnd - row, depth: depth, into: tiles)
-        }
-        let tile = tiles + (row % blockRows) * depth
-        let nextCount = min(blockRows, rowCount - blockEnd)
-        var column = 0
-        while column < columns {
-          if nextCount > 0 {
-            // A part of the next block with every tile and panel.
-            let done = (row % blockRows) * columns + column * tileRows
-            let first = depth * done / (blockRows * columns)
-            let end = min(depth * (done + tileColumns * tileRows) / (blockRows * columns) + 1, depth)
-            for k in first..<end { a[k].prefetchFar(at: offset + blockEnd, count: nextCount) }
-          }
-          let target = TileTarget(
-            start: c + row * stride + column, stride: stride, columns: min(tileColumns, columns - column),
-            bias: bias.map { $0 + column }, write: write)
-          multiplyTile(
-            rowCount: min(tileRows, rowCount - row), taps: 1, depth: depth, panel: panels + column * depth, into: target
-          ) { _, first in InterleavedRows(start: tile + first, pitch: tileRows) }
-          column += tileColumns
-        }
-        row += tileRows
-      }
-    }
-  }
-
-  /// Copies `count` neighbouring columns of all rows, [tiles, depth, tileRows].
-  @inline(__always)
-  private static func interleave(_ rows: RowPointers, offset: Int, count: Int, depth: Int, into tiles: Floats) {
-    for k in 0..<depth {
-      let from = rows[k] + offset
-      var to = tiles + k * tileRows
-      var column = 0
-      while column + tileRows <= count {
-        copyTileRow(from + column, to)
-        to += depth * tileRows
-        column += tileRows
-      }
-      if column < count {
-        for element in 0..<tileRows { to[element] = column + element < count ? from[column + element] : 0 }
-      }
-    }
-  }
-
-  @inline(__always)
-  private static func copyTileRow(_ from: ConstantFloats, _ to: Floats) {
-    // Twelve or six numbers, in the largest pieces that have such a size.
-    #if V4
-      to.copyVector(SIMD8<Float>.self, from)
-      (to + 8).copyVector(SIMD4<Float>.self, from + 8)
-    #else
-      to.copyVector(SIMD4<Float>.self, from)
-      (to + 4).copyVector(SIMD2<Float>.self, from + 4)
-    #endif
   }
 
   /// One block of `tileRows` rows and one panel.
@@ -171,10 +141,13 @@ extension Kernels {
   }
 }
 
-extension Floats {
+extension UpcomingRows {
+  /// Asks for one of `parts` equal parts.
   @inline(__always)
-  fileprivate func copyVector<V: SIMD>(_: V.Type, _ from: ConstantFloats) {
-    let vector = UnsafeRawPointer(from).loadUnaligned(as: V.self)
-    UnsafeMutableRawPointer(self).storeBytes(of: vector, as: V.self)
+  fileprivate func prefetchPart(_ part: Int, of parts: Int) {
+    guard let start else { return }
+    for row in count * part / parts..<count * (part + 1) / parts {
+      (start + row * stride).prefetchFar(at: 0, count: length)
+    }
   }
 }

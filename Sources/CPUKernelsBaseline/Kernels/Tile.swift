@@ -46,6 +46,25 @@ struct SeparateRows: TileOperand {
   }
 }
 
+/// Rows whose elements k lie side by side, in rows of another matrix that lie anywhere, from number `first` on.
+struct NeighbouringRows: TileOperand {
+  let columns: RowPointers
+  let first: Int
+
+  @inline(__always)
+  func element(_ row: Int, _ k: Int) -> Vector { Vector(repeating: columns[k][first + row]) }
+}
+
+/// Fewer than six such rows, the last of them again in place of those that are missing.
+struct FewNeighbouringRows: TileOperand {
+  let columns: RowPointers
+  let first: Int
+  let count: Int
+
+  @inline(__always)
+  func element(_ row: Int, _ k: Int) -> Vector { Vector(repeating: columns[k][first + min(row, count - 1)]) }
+}
+
 /// Rows whose elements k lie side by side, [depth, pitch].
 struct InterleavedRows: TileOperand {
   let start: ConstantFloats

@@ -52,37 +52,53 @@ struct PanelProduct {
         right.address(row: first, column: columns.lowerBound), stride: right.stride, isTransposed: right.isTransposed,
         depth: count, columns: columns.count, into: panels)
       let (write, bias): (Write, ConstantFloats?) = block == 0 ? (write, bias) : (.accumulate, nil)
+      let upcoming = rowsToPack(first + count..<min(first + count + blockDepth, depth), columns)
       if left.isTransposed {
         kernels.multiply(
           columns: addresses + first, offset: rows.lowerBound, rowCount: rows.count, depth: count, panels: panels,
-          columns: columns.count, into: corner, stride: stride, bias: bias, write)
+          columns: columns.count, into: corner, stride: stride, bias: bias, write, before: upcoming)
       } else if rowsCollide {
         multiplyCopies(
           rows, first..<first + count, addresses, copies, panels, columns.count, into: corner, stride: stride,
-          bias: bias, write)
+          bias: bias, write, before: upcoming)
       } else {
         kernels.multiply(
           rows: addresses, offset: first, rowCount: rows.count, taps: 1, depth: count, panels: panels,
-          columns: columns.count, into: corner, stride: stride, bias: bias, write)
+          columns: columns.count, into: corner, stride: stride, bias: bias, write, before: upcoming)
       }
     }
+  }
+
+  /// The memory that a block of the right operand is packed from.
+  private func rowsToPack(_ depth: Range<Int>, _ columns: Range<Int>) -> UpcomingRows {
+    if depth.isEmpty { return .none }
+    let start = right.address(row: depth.lowerBound, column: columns.lowerBound)
+    return right.isTransposed
+      ? UpcomingRows(start, stride: right.stride, count: columns.count, length: depth.count)
+      : UpcomingRows(start, stride: right.stride, count: depth.count, length: columns.count)
   }
 
   /// Multiplies rows that collide by a block of panels.
   private func multiplyCopies(
     _ rows: Range<Int>, _ depth: Range<Int>, _ addresses: RowPointers, _ copies: Floats, _ panels: Floats,
-    _ columnCount: Int, into corner: Floats, stride: Int, bias: ConstantFloats?, _ write: Write
+    _ columnCount: Int, into corner: Floats, stride: Int, bias: ConstantFloats?, _ write: Write,
+    before upcoming: UpcomingRows
   ) {
     var start = 0
     while start < rows.count {
       let rowCount = min(copiedRows, rows.count - start)
+      let next = min(copiedRows, rows.count - start - rowCount)
+      let rowsToCopy = UpcomingRows(
+        left.address(row: rows.lowerBound + start + rowCount, column: depth.lowerBound), stride: left.stride,
+        count: next, length: depth.count)
       for row in 0..<rowCount {
         let source = left.address(row: rows.lowerBound + start + row, column: depth.lowerBound)
         (copies + row * copyStride).update(from: source, count: depth.count)
       }
       kernels.multiply(
         rows: addresses, offset: 0, rowCount: rowCount, taps: 1, depth: depth.count, panels: panels,
-        columns: columnCount, into: corner + start * stride, stride: stride, bias: bias, write)
+        columns: columnCount, into: corner + start * stride, stride: stride, bias: bias, write,
+        before: next > 0 ? rowsToCopy : upcoming)
       start += copiedRows
     }
   }

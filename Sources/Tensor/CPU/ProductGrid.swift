@@ -25,9 +25,9 @@ struct ProductGrid {
   }
 
   /// The most columns of a part: with the deepest block they fill a part of a core's second cache.
-  private static let mostColumns = 256
+  private static let mostColumns = 320
   /// Putting an element of B in order takes the time of so many multiplications with it.
-  private static let packingCost = 8
+  private static let packingCost = 16
   /// The multiplications that a thread does in the time that it takes to hand out a part, and that make sharing pay.
   private static let leastWork = 1 << 18
 

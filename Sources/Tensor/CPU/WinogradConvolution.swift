@@ -67,7 +67,7 @@ extension WinogradConvolution {
   /// alone, where it was measured to be faster than a direct sum.
   static func suits(_ pictures: Shape, weight: Shape, _ spec: Convolution2D) -> Bool {
     weight[0] == 3 && weight[1] == 3 && spec == Convolution2D(stride: 1, padding: .all(1))
-      && min(weight[2], weight[3]) >= 32 && pictures[0] * pictures[1] * pictures[2] >= 128
+      && min(weight[2], weight[3]) >= 32 && pictures[0] * pictures[1] * pictures[2] >= 64
   }
 }
 

@@ -41,7 +41,8 @@ import Testing
           let addresses = a.map(\.address)
           set.kernels.multiply(
             rows: addresses, offset: 2, rowCount: rows, taps: taps, depth: depth, panels: panels, columns: columns,
-            into: c, stride: stride, bias: bias, write)
+            into: c, stride: stride, bias: bias, write,
+            before: UpcomingRows(panels, stride: 3, count: 5, length: 40))
         }
       } sum: { row, column in
         (0..<taps * depth).reduce(0) { sum, k in
@@ -64,7 +65,8 @@ import Testing
           let addresses = a.map(\.address)
           set.kernels.multiply(
             columns: addresses, offset: 1, rowCount: rows, depth: depth, panels: panels, columns: columns, into: c,
-            stride: stride, bias: bias, write)
+            stride: stride, bias: bias, write,
+            before: UpcomingRows(panels, stride: 3, count: 5, length: 40))
         }
       } sum: { row, column in
         (0..<depth).reduce(0) { $0 + Double(a[$1][0, 1 + row]) * Double(b[$1, column]) }
