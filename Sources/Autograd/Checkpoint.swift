@@ -9,6 +9,8 @@
 public func checkpoint(_ inputs: [Variable], _ block: @escaping ([Variable]) -> Variable) -> Variable {
   guard Recording.connects(inputs.compactMap(\.node)) || isRecording else { return block(inputs) }
   let (value, parameters) = notingParameters { block(inputs).value }
+  // Nothing in it is trained and nothing before it: there is no derivative to come back for.
+  guard !parameters.isEmpty || inputs.contains(where: \.isDifferentiable) else { return Variable(value) }
   let values = inputs.map { (tensor: $0.value, isDifferentiable: $0.isDifferentiable) }
   let node = Node(value, inputs: inputs.compactMap(\.node)) { gradient, nodes in
     var remaining = nodes[...]

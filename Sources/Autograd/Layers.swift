@@ -2,6 +2,7 @@
 public struct Linear: Sendable {
   private let weight: Parameter
   private let bias: Parameter?
+  private let adapters: [LowRankAdapter]
 
   /// A layer with `weight` [output, input] and, unless left out, `bias` [output].
   ///
@@ -12,10 +13,13 @@ public struct Linear: Sendable {
   ) throws {
     weight = try scope.parameter("weight", [output, input], initial: initial?.weight ?? .fanIn(input))
     self.bias = bias ? try scope.parameter("bias", [output], initial: initial?.bias ?? .fanIn(input)) : nil
+    adapters = try scope.adapters(of: weight)
   }
 
   /// [..., input] → [..., output].
-  public func callAsFunction(_ x: Variable) -> Variable { x.linear(weight.variable, bias: bias?.variable) }
+  public func callAsFunction(_ x: Variable) -> Variable {
+    adapters.reduce(x.linear(weight.variable, bias: bias?.variable)) { $0 + $1.linear(x) }
+  }
 }
 
 /// A two-dimensional convolution with bias.
@@ -23,6 +27,7 @@ public struct Convolution: Sendable {
   private let weight: Parameter
   private let bias: Parameter
   private let spec: Convolution2D
+  private let adapters: [LowRankAdapter]
 
   /// A layer with `weight` [output, input, kernel, kernel] and `bias` [output].
   ///
@@ -36,11 +41,12 @@ public struct Convolution: Sendable {
       "weight", [output, input, kernel, kernel], .convolution, initial: .fanIn(fanIn))
     bias = try scope.parameter("bias", [output], initial: .fanIn(fanIn))
     spec = Convolution2D(stride: stride, padding: padding ?? .all(kernel / 2))
+    adapters = try scope.adapters(of: weight)
   }
 
   /// [batch, height, width, input] → [batch, height', width', output].
   public func callAsFunction(_ x: Variable) -> Variable {
-    x.convolution(weight.variable, bias: bias.variable, spec)
+    adapters.reduce(x.convolution(weight.variable, bias: bias.variable, spec)) { $0 + $1.convolution(x, spec) }
   }
 }
 

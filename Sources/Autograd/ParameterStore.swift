@@ -75,22 +75,27 @@ public final class ParameterStore {
   ///   - computeType: the type that layers compute in, one of the device's `computeTypes`.
   ///   - masterType: the type of trainable parameters between steps: Float32, or BFloat16 where that is computed in.
   ///   - gradients: how long gradients are kept.
-  ///   - source: where the numbers come from.
+  ///   - adapters: what is added to the model's layers.
+  ///   - source: where the numbers of the model itself come from.
   ///   - make: builds the model under the scope it is given.
-  /// - Throws: what `source` or `make` throws.
+  /// - Throws: what `source`, the sources of the adapters or `make` throw.
   public static func build<Model>(
     on backend: any Backend, trainable isTrainable: @escaping (String) -> Bool, computeType: DType = .float32,
-    masterType: DType = .float32, gradients: GradientKeeping = .arena, from source: any ParameterSource,
-    _ make: (Scope) throws -> Model
+    masterType: DType = .float32, gradients: GradientKeeping = .arena, adapters: [LowRankAdapters] = [],
+    from source: any ParameterSource, _ make: (Scope) throws -> Model
   ) throws -> (model: Model, parameters: ParameterStore) {
-    let plan = ArenaPlan(isTrainable: isTrainable)
+    let sources = ParameterSources(source, adapters)
+    let plan = ArenaPlan(adapters: adapters) { specification in
+      specification.adapter.map { name in adapters.contains { $0.name == name && $0.isTrained } }
+        ?? isTrainable(specification.name)
+    }
     _ = try make(plan.scope)
-    try source.check(plan.specifications)
+    try sources.check(plan.specifications)
     let store = ParameterStore(plan, computeType, masterType, gradients, on: backend)
     let model = try make(
-      Scope(on: backend, computeType) { specification in
+      Scope(on: backend, computeType, adapters: adapters) { specification in
         let parameter = store.makeParameter(specification)
-        try source.fill(parameter)
+        try sources.fill(parameter)
         return parameter
       })
     return (model, store)
@@ -98,7 +103,7 @@ public final class ParameterStore {
 
   /// What a model asks for, in order, without any memory.
   public static func specifications<Model>(_ make: (Scope) throws -> Model) rethrows -> [ParameterSpecification] {
-    let plan = ArenaPlan { _ in false }
+    let plan = ArenaPlan(adapters: []) { _ in false }
     _ = try make(plan.scope)
     return plan.specifications
   }
@@ -213,14 +218,16 @@ private final class ArenaPlan {
   private(set) var trainableCount = 0
   private(set) var frozenCount = 0
   private let nothing = NullBackend()
-  private let isTrainable: (String) -> Bool
+  private let adapters: [LowRankAdapters]
+  private let isTrainable: (ParameterSpecification) -> Bool
 
-  init(isTrainable: @escaping (String) -> Bool) {
+  init(adapters: [LowRankAdapters], isTrainable: @escaping (ParameterSpecification) -> Bool) {
+    self.adapters = adapters
     self.isTrainable = isTrainable
   }
 
   /// The scope under which a model tells this plan what it asks for.
-  var scope: Scope { Scope(on: nothing, .float32) { self.add($0) } }
+  var scope: Scope { Scope(on: nothing, .float32, adapters: adapters) { self.add($0) } }
 
   private func add(_ specification: ParameterSpecification) -> Parameter {
     require(places[specification.name] == nil, "ParameterStore: \(specification.name) was asked for twice")
@@ -228,50 +235,10 @@ private final class ArenaPlan {
     // Whole blocks, so that no two parameters share the scale of quantised moments. They are 512 bytes or more, an
     // alignment that vector loads on any device are content with.
     let size = QuantizedBlock.count(of: specification.shape.count) * QuantizedBlock.size
-    let trains = isTrainable(specification.name)
+    let trains = isTrainable(specification)
     places[specification.name] = Place(offset: trains ? trainableCount : frozenCount, isTrainable: trains)
     if trains { trainableCount += size } else { frozenCount += size }
     let shape = specification.storedShape(nothing.convolutionLayout)
     return Parameter(specification, value: Tensor(empty: shape, on: nothing))
-  }
-}
-
-/// A path into a model's parameters; `scope["conv1"]` steps into a layer, as `cd conv1` would.
-public struct Scope {
-  /// The device on which the parameters live, and with them whatever constants a model needs.
-  public let backend: any Backend
-  /// The floating-point type that the model computes in.
-  public let computeType: DType
-  private let path: String
-  private let make: (ParameterSpecification) throws -> Parameter
-
-  init(
-    on backend: any Backend, _ computeType: DType, path: String = "",
-    _ make: @escaping (ParameterSpecification) throws -> Parameter
-  ) {
-    self.backend = backend
-    self.computeType = computeType
-    self.path = path
-    self.make = make
-  }
-
-  /// The scope of a named part.
-  public subscript(_ name: String) -> Scope {
-    Scope(on: backend, computeType, path: path.isEmpty ? name : "\(path).\(name)", make)
-  }
-
-  /// The scope of a numbered part.
-  public subscript(_ index: Int) -> Scope { self[String(index)] }
-
-  /// The parameter `name` of this part.
-  ///
-  /// - Parameters:
-  ///   - shape: the extents in PyTorch's order.
-  ///   - initial: the distribution it starts from when the model is made from nothing.
-  /// - Throws: when the source of the numbers lacks the parameter or holds another shape.
-  public func parameter(
-    _ name: String, _ shape: Shape, _ kind: ParameterKind = .plain, initial: InitialDistribution
-  ) throws -> Parameter {
-    try make(ParameterSpecification(name: self[name].path, shape: shape, kind: kind, initial: initial))
   }
 }

@@ -157,6 +157,9 @@ enum Recording {
   @TaskLocal fileprivate static var isOn = true
   @TaskLocal fileprivate static var uses: ParameterUses?
 
+  /// Whether derivatives are wanted of what is computed, now or when a checkpointed block is run again.
+  static var isForDerivatives: Bool { isOn || uses != nil }
+
   /// Whether the result of an operation on these nodes becomes a node too; if not, takes down which are parameters.
   static func connects(_ nodes: [Node]) -> Bool {
     if isOn { return !nodes.isEmpty }

@@ -18,13 +18,15 @@ struct TrainStepCase: Decodable {
   /// The gradients that are zero in exact arithmetic and hold rounding noise alone.
   let zeroGradients: [String]
   private let priorLossWeight: Float?
+  /// The adapters that are trained, if the networks' own weights are not.
+  private let lora: String?
   private let learningRate: Double
   private let steps: Int
   private let conditioning: Conditioning
   private var name = ""
 
   private enum CodingKeys: CodingKey {
-    case model, trainTextEncoder, withPriorPreservation, zeroGradients, priorLossWeight, learningRate, steps
+    case model, trainTextEncoder, withPriorPreservation, zeroGradients, priorLossWeight, learningRate, steps, lora
     case conditioning
   }
 
@@ -56,6 +58,9 @@ struct TrainStepCase: Decodable {
     options.gradientCheckpointing = checkpointing
     options.learningRate = learningRate
     options.steps = steps
+    options.lora = try lora.map {
+      try LoRA(contentsOf: Fixtures.folder.appending(path: "goldens/\($0).safetensors"))
+    }
     let output = folder.url.appending(path: "\(name)-\(device)-\(checkpointing).safetensors")
     try Trace(ModelFolder(Fixtures.model(model)), options, on: device.backend).run(
       input: Fixtures.folder.appending(path: "goldens/train-step/\(name).inputs.safetensors"), output: output)

@@ -109,15 +109,17 @@ extension ModelFolder {
   ///   - computeType: the floating-point type that the network computes in.
   ///   - masterType: the type of trained weights between steps.
   ///   - gradients: how long gradients are kept.
-  ///   - trainable: which parameters, by name, get gradients; none unless told otherwise.
+  ///   - adapters: what is added to its layers.
+  ///   - trainable: which of its own parameters, by name, get gradients; none unless told otherwise.
   /// - Throws: `ModelFolderError`, `SafetensorsError` or `FileError`.
   public func loadUNet(
     on backend: any Backend, computeType: DType = .float32, masterType: DType = .float32,
-    gradients: ParameterStore.GradientKeeping = .arena, trainable: @escaping (String) -> Bool = { _ in false }
+    gradients: ParameterStore.GradientKeeping = .arena, adapters: [LowRankAdapters] = [],
+    trainable: @escaping (String) -> Bool = { _ in false }
   ) throws -> (model: UNet2DConditionModel, parameters: ParameterStore) {
     try ParameterStore.build(
       on: backend, trainable: trainable, computeType: computeType, masterType: masterType,
-      gradients: gradients, from: weights(of: .unet), makeUNet)
+      gradients: gradients, adapters: adapters, from: weights(of: .unet), makeUNet)
   }
 
   /// Reads the text encoder.
@@ -126,16 +128,17 @@ extension ModelFolder {
   ///   - computeType: the floating-point type that the network computes in.
   ///   - masterType: the type of trained weights between steps.
   ///   - gradients: how long gradients are kept.
-  ///   - trainable: which parameters, by name, get gradients; none unless told otherwise.
+  ///   - adapters: what is added to its layers.
+  ///   - trainable: which of its own parameters, by name, get gradients; none unless told otherwise.
   /// - Throws: `ModelFolderError`, `SafetensorsError` or `FileError`.
   public func loadTextEncoder(
     on backend: any Backend, computeType: DType = .float32, masterType: DType = .float32,
-    gradients: ParameterStore.GradientKeeping = .arena, trainable: @escaping (String) -> Bool = { _ in false }
+    gradients: ParameterStore.GradientKeeping = .arena, adapters: [LowRankAdapters] = [],
+    trainable: @escaping (String) -> Bool = { _ in false }
   ) throws -> (model: TextEncoder, parameters: ParameterStore) {
     try ParameterStore.build(
       on: backend, trainable: trainable, computeType: computeType, masterType: masterType,
-      gradients: gradients, from: weights(of: .textEncoder),
-      makeTextEncoder)
+      gradients: gradients, adapters: adapters, from: weights(of: .textEncoder), makeTextEncoder)
   }
 
   /// Reads the autoencoder.

@@ -60,7 +60,7 @@ public enum ModelFolderError: Error, Equatable, CustomStringConvertible {
   }
 
   /// The number of keys and the first few of them.
-  private static func listed(_ keys: [String]) -> String {
+  static func listed(_ keys: [String]) -> String {
     let first = keys.prefix(3).joined(separator: ", ")
     let tensors = keys.count == 1 ? "1 tensor" : "\(keys.count) tensors"
     return keys.count <= 3 ? "\(tensors) (\(first))" : "\(tensors) (\(first), …)"

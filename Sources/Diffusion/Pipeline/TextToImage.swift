@@ -40,15 +40,19 @@ public struct TextToImage {
   ///
   /// - Parameters:
   ///   - computeType: the floating-point type that the networks compute in; latents and pixels are Float32.
+  ///   - loras: what is added to the networks' layers.
   ///   - recordsSteps: whether the device records the work of a step and replays it.
-  /// - Throws: what is wrong with the folder.
+  /// - Throws: what is wrong with the folder, or `LoRAError` where an addition does not go with it.
   public init(
-    _ folder: ModelFolder, on backend: any Backend, computeType: DType = .float32, recordsSteps: Bool = true
+    _ folder: ModelFolder, on backend: any Backend, computeType: DType = .float32, loras: [ScaledLoRA] = [],
+    recordsSteps: Bool = true
   ) throws {
     self.init(
       tokenizer: try folder.loadTokenizer(),
-      textEncoder: try folder.loadTextEncoder(on: backend, computeType: computeType).model,
-      unet: try folder.loadUNet(on: backend, computeType: computeType).model,
+      textEncoder: try folder.loadTextEncoder(
+        on: backend, computeType: computeType, adapters: loras.adapters(for: .textEncoder)
+      ).model,
+      unet: try folder.loadUNet(on: backend, computeType: computeType, adapters: loras.adapters(for: .unet)).model,
       autoencoder: try folder.loadAutoencoder(on: backend, computeType: computeType).model, on: backend,
       recordsSteps: recordsSteps)
   }

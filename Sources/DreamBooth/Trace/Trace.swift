@@ -15,6 +15,8 @@ public struct Trace: Sendable {
     public var learningRate = 5e-6
     /// How many optimiser steps are taken on the same numbers; none where left out.
     public var steps: Int?
+    /// The adapters that are trained, from these numbers on, instead of the networks' own weights.
+    public var lora: LoRA?
     /// The type that the networks compute in. The loss is not scaled.
     public var computeType = DType.float32
 
@@ -46,14 +48,17 @@ public struct Trace: Sendable {
   ///
   /// - Throws: `TraceError`, or what is wrong with the model or the files.
   public func run(input: URL, output: URL) throws {
-    let (unet, unetParameters) = try folder.loadUNet(on: backend, computeType: options.computeType) { _ in true }
+    let trainsWeights = options.lora == nil
+    let (unet, unetParameters) = try folder.loadUNet(
+      on: backend, computeType: options.computeType, adapters: adapters(for: .unet)
+    ) { _ in trainsWeights }
     let inputs = try TraceInputs(
       input, for: folder, timestepCount: unet.timestepCount, isSplit: options.priorLossWeight != nil, on: backend)
     let (latents, pictureItems) = try encode(inputs)
     let trainsText = options.trainTextEncoder
-    let (textEncoder, textParameters) = try folder.loadTextEncoder(on: backend, computeType: options.computeType) { _ in
-      trainsText
-    }
+    let (textEncoder, textParameters) = try folder.loadTextEncoder(
+      on: backend, computeType: options.computeType, adapters: adapters(for: .textEncoder)
+    ) { _ in trainsText && trainsWeights }
 
     var parts = [TrainedPart(.unet, unetParameters)]
     if trainsText { parts.append(TrainedPart(.textEncoder, textParameters)) }
@@ -80,6 +85,11 @@ public struct Trace: Sendable {
       latents,
       [SafetensorsItem("latents", latents.channelsFirst()), SafetensorsItem("vae.decoded", decoded.channelsFirst())]
     )
+  }
+
+  private func adapters(for part: ModelPart) -> [LowRankAdapters] {
+    let isTrained = part == .unet || options.trainTextEncoder
+    return options.lora.map { [$0.adapters(for: part, named: "default", isTrained: isTrained)] } ?? []
   }
 
   private func makeStep(_ unet: UNet2DConditionModel, batch: Int) -> DenoisingStep {

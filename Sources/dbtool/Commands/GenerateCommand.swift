@@ -38,6 +38,12 @@ struct GenerateCommand: ParsableCommand {
   @Option(help: "The sampler: \(SamplerName.list); the model's own where left out.")
   var scheduler: SamplerName?
 
+  @Option(
+    help: ArgumentHelp(
+      "A LoRA file of diffusers' or kohya's layout and how strongly it is applied; repeat it for several.",
+      valueName: "file[:scale]"))
+  var lora: [LoRAOption] = []
+
   @Option(help: ArgumentHelp("Start from the tensor 'latents' of this safetensors file.", valueName: "file"))
   var latents: String?
 
@@ -70,7 +76,8 @@ struct GenerateCommand: ParsableCommand {
     let computeType = try precision.computeType(on: backend)
     let folder = try ModelFolder(URL(filePath: model))
     let request = try request(on: backend)
-    let pipeline = try TextToImage(folder, on: backend, computeType: computeType)
+    let pipeline = try TextToImage(
+      folder, on: backend, computeType: computeType, loras: lora.map { try $0.scaledLoRA() })
     let sampler = try folder.schedulerConfiguration.makeScheduler(named: scheduler)
     let line = ProgressLine()
     let pictures = try pipeline(request, scheduler: sampler) { progress in

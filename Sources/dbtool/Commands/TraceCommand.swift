@@ -33,6 +33,9 @@ struct TraceCommand: ParsableCommand {
   @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Compute activations twice instead of keeping them.")
   var gradientCheckpointing = false
 
+  @Option(help: ArgumentHelp("Train these adapters instead of the networks' own weights.", valueName: "file"))
+  var lora: String?
+
   @Option(help: "The learning rate of the optimiser steps.")
   var learningRate = 5e-6
 
@@ -62,6 +65,7 @@ struct TraceCommand: ParsableCommand {
     options.gradientCheckpointing = gradientCheckpointing
     options.learningRate = learningRate
     options.steps = steps
+    options.lora = try lora.map { try LoRA(contentsOf: URL(filePath: $0)) }
     let backend = try device.backend()
     options.computeType = try precision.computeType(on: backend)
     try Trace(ModelFolder(URL(filePath: model)), options, on: backend)
