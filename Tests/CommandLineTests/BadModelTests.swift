@@ -128,7 +128,7 @@ import Testing
       var tensors: [String: Tensor] = [:]
       for name in stored.names { tensors[name] = try stored.tensor(name, on: device) }
       change(&tensors)
-      try SafetensorsWriter.write(tensors.map { SafetensorsItem($0.key, $0.value) }, to: place.file(Self.weights))
+      try SafetensorsWriter.write(tensors.map { TensorItem($0.key, $0.value) }, to: place.file(Self.weights))
     }
     try write { $0["conv_in.bias"] = nil }
     try expectRefusal(naming: ["lacks 1 tensor (conv_in.bias)"])

@@ -129,11 +129,11 @@ import Testing
       var items = try stored.names.filter { $0 != name }.map { name in
         let shape = try stored.entry(name).shape
         return switch name {
-        case "timesteps", "input_ids": SafetensorsItem(name, Tensor(try stored.int32s(name), shape, on: device))
-        default: SafetensorsItem(name, Tensor(try stored.floats(name), shape, on: device))
+        case "timesteps", "input_ids": TensorItem(name, Tensor(try stored.int32s(name), shape, on: device))
+        default: TensorItem(name, Tensor(try stored.floats(name), shape, on: device))
         }
       }
-      if let tensor { items.append(SafetensorsItem(name, tensor)) }
+      if let tensor { items.append(TensorItem(name, tensor)) }
       try SafetensorsWriter.write(items, to: place.file("bad.safetensors"))
     }
     func trace(_ input: String, _ others: [String] = []) -> [String] {

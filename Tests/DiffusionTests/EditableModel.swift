@@ -48,7 +48,7 @@ struct EditableModel {
       tensors[name] = Tensor(try stored.floats(name), try stored.entry(name).shape, on: device)
     }
     change(&tensors)
-    try SafetensorsWriter.write(tensors.map { SafetensorsItem($0.key, $0.value) }, to: weights(part))
+    try SafetensorsWriter.write(tensors.map { TensorItem($0.key, $0.value) }, to: weights(part))
   }
 
   /// A tensor of zeros.

@@ -17,7 +17,7 @@ import Testing
 
   private func write(_ shapes: [String: Shape], metadata: [String: String] = [:]) throws {
     try SafetensorsWriter.write(
-      shapes.map { SafetensorsItem($0.key, Tensor(repeating: 1, $0.value, on: device)) }, metadata: metadata, to: url)
+      shapes.map { TensorItem($0.key, Tensor(repeating: 1, $0.value, on: device)) }, metadata: metadata, to: url)
   }
 
   private func error(_ shapes: [String: Shape], metadata: [String: String] = [:]) throws -> LoRAError? {

@@ -50,13 +50,13 @@ import Testing
     let pytorch = RandomStream(seed: 5, stream: 1).normals(7 * 5 * 3 * 3, draw: 0)
     let layout = ConvolutionLayout.outHeightWidthIn
     let stored = Tensor(pytorch, [7, 5, 3, 3], on: backend).transposed(layout.permutation).floats()
-    var items: [SafetensorsItem] = []
+    var items: [TensorItem] = []
     for (name, map, numbers) in [
       ("exp_avg", QuantizationMap.signed, stored), ("exp_avg_sq", .unsigned, stored.map { $0 * $0 }),
     ] {
       let (codes, scales) = QuantizedBlock.quantize(numbers, map)
-      items.append(SafetensorsItem("\(name).weight", Tensor(codes, [codes.count], on: backend)))
-      items.append(SafetensorsItem("\(name).weight.absmax", Tensor(scales, [scales.count], on: backend)))
+      items.append(TensorItem("\(name).weight", Tensor(codes, [codes.count], on: backend)))
+      items.append(TensorItem("\(name).weight.absmax", Tensor(scales, [scales.count], on: backend)))
     }
     try SafetensorsWriter.write(items, metadata: ["convolution_layout": "out_height_width_in"], to: file)
     let (parameter, store, optimizer) = try store()

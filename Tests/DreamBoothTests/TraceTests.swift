@@ -29,7 +29,7 @@ import Testing
     tensors.merge(replaced) { $1 }
     let url = folder.url.appending(path: "inputs.safetensors")
     try SafetensorsWriter.write(
-      tensors.compactMap { name, tensor in tensor.map { SafetensorsItem(name, $0) } }, to: url)
+      tensors.compactMap { name, tensor in tensor.map { TensorItem(name, $0) } }, to: url)
     return url
   }
 
@@ -65,7 +65,7 @@ import Testing
 
   @Test func aMissingTensorIsNamed() throws {
     let input = try file(["noise": nil])
-    let error = #expect(throws: SafetensorsError.self) {
+    let error = #expect(throws: TensorFileError.self) {
       try Trace(model, on: backend).run(input: input, output: folder.url.appending(path: "outputs.safetensors"))
     }
     #expect(error?.description.contains("'noise'") == true)

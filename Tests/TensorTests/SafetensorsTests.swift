@@ -53,9 +53,9 @@ import Testing
       data: [7, 0, 0, 0, 0, 0, 0, 0] + [UInt8](repeating: 0xff, count: 8) + [0, 0, 0, 0, 1, 0, 0, 0])
     let file = try SafetensorsFile(url)
     #expect(try file.int32s("t") == [7, -1])
-    #expect(throws: SafetensorsError.self) { try file.int32s("u") }
-    #expect(throws: SafetensorsError.self) { try file.floats("t") }
-    #expect(throws: SafetensorsError.self) { try file.floats("absent") }
+    #expect(throws: TensorFileError.self) { try file.int32s("u") }
+    #expect(throws: TensorFileError.self) { try file.floats("t") }
+    #expect(throws: TensorFileError.self) { try file.floats("absent") }
   }
 
   static let damagedHeaders: [(String, Int)] = [

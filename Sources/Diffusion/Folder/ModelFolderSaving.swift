@@ -29,19 +29,19 @@ extension ModelFolder {
   }
 
   /// The items of a part that was trained.
-  func items(of store: ParameterStore, _ dtype: DType) -> [SafetensorsItem] {
+  func items(of store: ParameterStore, _ dtype: DType) -> [TensorItem] {
     store.parameters.map { parameter in
-      SafetensorsItem(parameter.name, parameter.specification.shape, dtype) { store.pytorch(parameter) }
+      TensorItem(parameter.name, parameter.specification.shape, dtype) { store.pytorch(parameter) }
     }
   }
 
   /// The items of a part as this folder has it.
-  private func storedItems(of part: ModelPart, _ dtype: DType, on backend: any Backend) throws -> [SafetensorsItem] {
+  private func storedItems(of part: ModelPart, _ dtype: DType, on backend: any Backend) throws -> [TensorItem] {
     let weights = try StoredWeights(part, in: url)
     let specifications = try specifications(of: part)
     try weights.check(specifications)
     return specifications.map { specification in
-      SafetensorsItem(specification.name, specification.shape, dtype) {
+      TensorItem(specification.name, specification.shape, dtype) {
         Tensor(try weights.numbers(specification.name), specification.shape, on: backend)
       }
     }
@@ -54,7 +54,7 @@ struct ModelFolderContents {
   var documents: [String: Data]
   var tokenizer: CLIPTokenizer
   /// The tensors of each part, made only when their file is written, so that one part at a time is in memory.
-  var weights: [ModelPart: () throws -> [SafetensorsItem]]
+  var weights: [ModelPart: () throws -> [TensorItem]]
 
   /// The files of a tokenizer.
   static let tokenizerFiles = [

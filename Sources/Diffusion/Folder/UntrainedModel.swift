@@ -20,7 +20,7 @@ extension ModelFolder {
   ) throws {
     // One source for all parts, so that no two parameters get the same numbers.
     let source = InitialParameters(seed: seed)
-    func build<Model>(_ make: (Scope) throws -> Model) throws -> [SafetensorsItem] {
+    func build<Model>(_ make: (Scope) throws -> Model) throws -> [TensorItem] {
       items(of: try ParameterStore.build(on: backend, trainable: { _ in false }, from: source, make).parameters, dtype)
     }
     try ModelFolderContents(

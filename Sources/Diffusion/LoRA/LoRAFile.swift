@@ -91,10 +91,10 @@ extension LoRA {
   public func write(
     to url: URL, _ layout: LoRALayout, metadata: [String: String] = [:], on backend: any Backend
   ) throws {
-    let items = layers.flatMap { layer -> [SafetensorsItem] in
-      func item(_ role: LoRAKey.Role, _ matrix: Matrix) -> SafetensorsItem {
+    let items = layers.flatMap { layer -> [TensorItem] in
+      func item(_ role: LoRAKey.Role, _ matrix: Matrix) -> TensorItem {
         let key = LoRAKey(layer.part, layer.name, role)
-        return SafetensorsItem(layout == .kohya ? key.kohyaName : key.diffusersName, matrix.shape, matrix.dtype) {
+        return TensorItem(layout == .kohya ? key.kohyaName : key.diffusersName, matrix.shape, matrix.dtype) {
           Tensor(matrix.numbers, matrix.shape, on: backend)
         }
       }

@@ -37,13 +37,13 @@ struct QuantizedState {
   }
 
   /// What is written.
-  var items: [SafetensorsItem] {
-    moments.flatMap { [SafetensorsItem($0.name, $0.codes), SafetensorsItem("\($0.name).absmax", $0.scales)] }
+  var items: [TensorItem] {
+    moments.flatMap { [TensorItem($0.name, $0.codes), TensorItem("\($0.name).absmax", $0.scales)] }
   }
 
   /// Takes the moments from a file whose names and shapes have been checked.
   ///
-  /// - Throws: `SafetensorsError`.
+  /// - Throws: `TensorFileError` where a tensor is missing or of another type.
   func restore(from file: SafetensorsFile) throws {
     let stored = ConvolutionLayout.allCases.first { $0.name == file.metadata["convolution_layout"] } ?? layout
     for moment in moments {

@@ -68,21 +68,21 @@ public struct RunCheckpoint: Sendable {
 
   private static func items(
     _ part: TrainedPart, _ optimizer: AdamW, _ index: Int
-  ) -> (weights: [SafetensorsItem], moments: [SafetensorsItem]) {
+  ) -> (weights: [TensorItem], moments: [TensorItem]) {
     let store = part.parameters
-    var weights: [SafetensorsItem] = []
-    var moments: [SafetensorsItem] = []
+    var weights: [TensorItem] = []
+    var moments: [TensorItem] = []
     for parameter in store.trainable {
       let (name, shape) = (parameter.name, parameter.specification.shape)
-      weights.append(SafetensorsItem(name, shape) { store.pytorch(parameter) })
+      weights.append(TensorItem(name, shape) { store.pytorch(parameter) })
       if !optimizer.quantizedMoments.isEmpty {
         moments += QuantizedState(parameter, in: store, optimizer.quantizedMoments[index]).items
         continue
       }
       moments.append(
-        SafetensorsItem("exp_avg.\(name)", shape) { store.pytorch(parameter, in: optimizer.moments1[index]) })
+        TensorItem("exp_avg.\(name)", shape) { store.pytorch(parameter, in: optimizer.moments1[index]) })
       moments.append(
-        SafetensorsItem("exp_avg_sq.\(name)", shape) { store.pytorch(parameter, in: optimizer.moments2[index]) })
+        TensorItem("exp_avg_sq.\(name)", shape) { store.pytorch(parameter, in: optimizer.moments2[index]) })
     }
     return (weights, moments)
   }
@@ -170,7 +170,7 @@ public struct RunCheckpoint: Sendable {
   ///
   /// All names and shapes are checked before the first number is changed.
   ///
-  /// - Throws: `RunCheckpointError.otherModel`, `SafetensorsError` or `FileError`.
+  /// - Throws: `RunCheckpointError.otherModel`, `SafetensorsError`, `TensorFileError` or `FileError`.
   public func restore(_ parts: [TrainedPart], _ optimizer: AdamW) throws {
     let files = try parts.map { part in
       let weights = try SafetensorsFile(url.appending(path: part.part.weightsFile))

@@ -75,7 +75,7 @@ public struct Trace: Sendable {
   }
 
   /// The latents as they are fed to the noise and, where they come from pixels, what is written of them.
-  private func encode(_ inputs: TraceInputs) throws -> (latents: Tensor, items: [SafetensorsItem]) {
+  private func encode(_ inputs: TraceInputs) throws -> (latents: Tensor, items: [TensorItem]) {
     guard inputs.isPixels else { return (inputs.start, []) }
     let autoencoder = try folder.loadAutoencoder(on: backend, computeType: options.computeType).model
     let means = autoencoder.encode(inputs.start).mean
@@ -83,7 +83,7 @@ public struct Trace: Sendable {
     let decoded = withoutRecording { autoencoder.decode(Variable(means)).value }
     return (
       latents,
-      [SafetensorsItem("latents", latents.channelsFirst()), SafetensorsItem("vae.decoded", decoded.channelsFirst())]
+      [TensorItem("latents", latents.channelsFirst()), TensorItem("vae.decoded", decoded.channelsFirst())]
     )
   }
 

@@ -41,7 +41,7 @@ struct TraceInputs {
 
   /// Reads `latents` or `pixel_values`, `noise`, `timesteps` and `input_ids`, and checks that they go together.
   ///
-  /// - Throws: `TraceError`, `SafetensorsError` or `FileError`.
+  /// - Throws: `TraceError`, `SafetensorsError`, `TensorFileError` or `FileError`.
   init(_ url: URL, for folder: ModelFolder, timestepCount: Int, isSplit: Bool, on backend: any Backend) throws {
     let file = try SafetensorsFile(url)
     let autoencoder = folder.autoencoderConfiguration

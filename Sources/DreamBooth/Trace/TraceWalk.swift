@@ -28,14 +28,14 @@ final class TraceWalk {
   }
 
   /// Everything that is written.
-  func items(steps: Int?) -> [SafetensorsItem] {
+  func items(steps: Int?) -> [TensorItem] {
     var items = [
-      SafetensorsItem("encoder_hidden_states", first.states.cast(to: .float32)),
-      SafetensorsItem("model_pred", first.prediction.channelsFirst()),
-      SafetensorsItem("target", first.target.channelsFirst()),
-      SafetensorsItem("loss", first.loss.total.value), SafetensorsItem("loss.instance", first.loss.instance),
+      TensorItem("encoder_hidden_states", first.states.cast(to: .float32)),
+      TensorItem("model_pred", first.prediction.channelsFirst()),
+      TensorItem("target", first.target.channelsFirst()),
+      TensorItem("loss", first.loss.total.value), TensorItem("loss.instance", first.loss.instance),
     ]
-    if let prior = first.loss.prior { items.append(SafetensorsItem("loss.prior", prior)) }
+    if let prior = first.loss.prior { items.append(TensorItem("loss.prior", prior)) }
     for part in parts {
       let store = part.parameters
       items += named("grad", part) { [self] parameter in
@@ -44,7 +44,7 @@ final class TraceWalk {
       }
     }
     guard let steps else { return items }
-    items.append(SafetensorsItem("losses", [steps]) { [self] in takeSteps(steps) })
+    items.append(TensorItem("losses", [steps]) { [self] in takeSteps(steps) })
     for part in parts {
       items += named("param", part) { [self] parameter in
         require(hasStepped, "TraceWalk: \(parameter.name) is asked for before the optimiser steps")
@@ -56,9 +56,9 @@ final class TraceWalk {
 
   private func named(
     _ prefix: String, _ part: TrainedPart, _ make: @escaping (Parameter) -> Tensor
-  ) -> [SafetensorsItem] {
+  ) -> [TensorItem] {
     part.parameters.trainable.map { parameter in
-      SafetensorsItem("\(prefix).\(part.part.folder).\(parameter.name)", parameter.specification.shape) {
+      TensorItem("\(prefix).\(part.part.folder).\(parameter.name)", parameter.specification.shape) {
         make(parameter)
       }
     }

@@ -38,6 +38,19 @@ public struct AtomicFile: ~Copyable {
     try bytes.span.bytes.withUnsafeBytes { bytes throws(FileError) in try append(bytes) }
   }
 
+  /// Replaces bytes that were added before, beginning at `offset`.
+  mutating func overwrite(_ bytes: [UInt8], at offset: Int) throws(FileError) {
+    var done = 0
+    while done < bytes.count {
+      let written = bytes[done...].withUnsafeBytes {
+        pwrite(descriptor, $0.baseAddress, $0.count, off_t(offset + done))
+      }
+      if written < 0 && errno == EINTR { continue }
+      guard written > 0 else { throw FileError(path: path, action: .write, code: errno) }
+      done += written
+    }
+  }
+
   /// Puts the file in its place.
   public mutating func commit() throws(FileError) {
     guard fsync(descriptor) == 0, rename(temporaryPath, path) == 0 else {

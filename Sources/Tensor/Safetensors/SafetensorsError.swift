@@ -1,4 +1,4 @@
-/// A file that is not a well-formed safetensors file, or does not hold what was asked of it.
+/// A file that is not a well-formed safetensors file.
 public struct SafetensorsError: Error, CustomStringConvertible, Sendable {
   /// What is wrong with the file.
   public enum Problem: Sendable, Hashable {
@@ -7,8 +7,6 @@ public struct SafetensorsError: Error, CustomStringConvertible, Sendable {
     case headerNotJSON(String)
     case wrongRange(tensor: String, String)
     case unusedBytes(String)
-    case missing(tensor: String)
-    case wrongType(tensor: String, is: String, wanted: String)
   }
 
   /// The path of the file.
@@ -25,9 +23,6 @@ public struct SafetensorsError: Error, CustomStringConvertible, Sendable {
     case .headerNotJSON(let reason): "\(path) is not a safetensors file: its header cannot be read (\(reason))"
     case .wrongRange(let tensor, let reason): "\(path) is damaged: tensor '\(tensor)' \(reason)"
     case .unusedBytes(let reason): "\(path) is damaged: \(reason)"
-    case .missing(let tensor): "\(path) has no tensor '\(tensor)'"
-    case .wrongType(let tensor, let type, let wanted):
-      "\(path): tensor '\(tensor)' holds \(type), but \(wanted) is needed"
     }
   }
 }

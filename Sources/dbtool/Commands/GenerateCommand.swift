@@ -86,7 +86,7 @@ struct GenerateCommand: ParsableCommand {
     }
     if let saveLatents {
       try AtomicFolder.makeIfMissing(URL(filePath: saveLatents).deletingLastPathComponent())
-      try SafetensorsWriter.write([SafetensorsItem("latents", pictures.latents)], to: URL(filePath: saveLatents))
+      try SafetensorsWriter.write([TensorItem("latents", pictures.latents)], to: URL(filePath: saveLatents))
     }
     try write(pictures.images(), request)
   }

@@ -1,0 +1,76 @@
+/// One tensor of a file, whose bytes are read from the disk when they are asked for.
+public struct StoredTensor: Sendable {
+  /// The type of its numbers.
+  public let dtype: StoredType
+  /// Its extents.
+  public let shape: Shape
+  /// The distance between neighbours along each axis in numbers, or nil where the numbers stand in C order.
+  let strides: [Int]?
+  /// Where its bytes stand in the file, from the first number to behind the last.
+  let range: Range<Int>
+  private let file: MappedFile
+
+  init(_ dtype: StoredType, _ shape: Shape, strides: [Int]? = nil, range: Range<Int>, in file: MappedFile) {
+    self.dtype = dtype
+    self.shape = shape
+    self.strides = strides
+    self.range = range
+    self.file = file
+  }
+
+  /// The size of its numbers.
+  public var byteCount: Int { shape.count * dtype.byteCount }
+
+  /// Calls `body` with the bytes in C order, little-endian: those of the file, or a copy where it has another order.
+  public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+    try file.withBytes(range) { stored in
+      guard let strides else { return try body(stored) }
+      let ordered = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 64)
+      defer { ordered.deallocate() }
+      StridedCopy(shape: shape.dimensions, strides: strides).run(stored, into: ordered, width: dtype.byteCount)
+      return try body(UnsafeRawBufferPointer(ordered))
+    }
+  }
+
+  /// The bytes in C order, little-endian.
+  public func bytes() -> [UInt8] { withBytes { Array($0) } }
+
+  /// Real numbers of any width in single precision, or nil where it holds something else.
+  public func floats() -> [Float]? {
+    withBytes { bytes in
+      switch dtype {
+      case .float32: numbers(bytes) { (x: UInt32) in Float(bitPattern: x) }
+      case .float16: numbers(bytes) { (x: UInt16) in Float(halfBits: x) }
+      case .bfloat16: numbers(bytes) { (x: UInt16) in BFloat16(bits: x).float }
+      case .float64: numbers(bytes) { (x: UInt64) in Float(Double(bitPattern: x)) }
+      default: nil
+      }
+    }
+  }
+
+  /// Integers of 32 or 64 bits, or nil where it holds something else.
+  public func integers() -> [Int]? {
+    withBytes { bytes in
+      switch dtype {
+      case .int32: numbers(bytes) { (x: UInt32) in Int(Int32(bitPattern: x)) }
+      case .int64: numbers(bytes) { (x: UInt64) in Int(Int64(bitPattern: x)) }
+      default: nil
+      }
+    }
+  }
+}
+
+/// Little-endian words turned into numbers. Inlined so that each conversion becomes a loop of its own.
+@inline(__always)
+private func numbers<Word: FixedWidthInteger & BitwiseCopyable, Number>(
+  _ bytes: UnsafeRawBufferPointer, _ convert: (Word) -> Number
+) -> [Number] {
+  let count = bytes.count / MemoryLayout<Word>.size
+  return [Number](unsafeUninitializedCapacity: count) { buffer, initialized in
+    for index in 0..<count {
+      let word = bytes.loadUnaligned(fromByteOffset: index * MemoryLayout<Word>.size, as: Word.self)
+      buffer.initializeElement(at: index, to: convert(Word(littleEndian: word)))
+    }
+    initialized = count
+  }
+}

@@ -1,0 +1,60 @@
+/// The instructions of Python's pickles, protocols 2 to 5, by their names in Python's pickletools.
+///
+/// Left out are the textual ones of protocol 0, the registry of extensions, and buffers outside the pickle, none of
+/// which PyTorch uses.
+enum PickleOpcode: UInt8 {
+  case mark = 0x28
+  case stop = 0x2e
+  case pop = 0x30
+  case popMark = 0x31
+  case dup = 0x32
+  case binBytes = 0x42
+  case shortBinBytes = 0x43
+  case binFloat = 0x47
+  case binInt = 0x4a
+  case binInt1 = 0x4b
+  case binInt2 = 0x4d
+  case none = 0x4e
+  case binPersId = 0x51
+  case reduce = 0x52
+  case binString = 0x54
+  case shortBinString = 0x55
+  case binUnicode = 0x58
+  case emptyList = 0x5d
+  case append = 0x61
+  case build = 0x62
+  case global = 0x63
+  case dict = 0x64
+  case appends = 0x65
+  case binGet = 0x68
+  case longBinGet = 0x6a
+  case list = 0x6c
+  case obj = 0x6f
+  case binPut = 0x71
+  case longBinPut = 0x72
+  case setItem = 0x73
+  case tuple = 0x74
+  case setItems = 0x75
+  case emptyDict = 0x7d
+  case emptyTuple = 0x29
+  case proto = 0x80
+  case newObj = 0x81
+  case tuple1 = 0x85
+  case tuple2 = 0x86
+  case tuple3 = 0x87
+  case newTrue = 0x88
+  case newFalse = 0x89
+  case long1 = 0x8a
+  case long4 = 0x8b
+  case shortBinUnicode = 0x8c
+  case binUnicode8 = 0x8d
+  case binBytes8 = 0x8e
+  case emptySet = 0x8f
+  case addItems = 0x90
+  case frozenSet = 0x91
+  case newObjEx = 0x92
+  case stackGlobal = 0x93
+  case memoize = 0x94
+  case frame = 0x95
+  case byteArray8 = 0x96
+}
