@@ -6,7 +6,7 @@ import CPUKernels
 /// The windows of as many tiles as fit in the processor's caches are transformed at once. Then each thread takes blocks
 /// of some tiles and some channels of the result, adds up the 16 products, and transforms the sums. Weights are
 /// transformed once for all tiles or, where few tiles need them, by the thread that needs them, so that they are read
-/// once and never leave its cache.
+/// once, while it multiplies, and never leave its cache.
 struct WinogradConvolution {
   let tiles: WinogradTiles
   /// The channels that are summed over.
@@ -31,12 +31,14 @@ struct WinogradConvolution {
   var tilesPerBlock: Int { sharesWeights ? 96 : tiles.count }
 
   /// The channels of the result that a thread treats at once.
-  var columnsPerBlock: Int { 32 }
+  var columnsPerBlock: Int { sharesWeights ? 32 : 64 }
   var columnBlocks: Int { (columns + columnsPerBlock - 1) / columnsPerBlock }
 
-  /// The summed channels that are treated at once: equal parts of at most 320.
+  /// The summed channels that are treated at once: equal parts of at most 320, or of 160 where a thread's second cache
+  /// also holds the weights that it transforms next.
   var depthPerBlock: Int {
-    let blocks = (depth + 319) / 320
+    let most = sharesWeights ? 320 : 160
+    let blocks = (depth + most - 1) / most
     return ((depth + blocks - 1) / blocks + 15) / 16 * 16
   }
   var depthBlocks: Int { (depth + depthPerBlock - 1) / depthPerBlock }
@@ -158,6 +160,20 @@ extension CPUBackend {
       columns: columns.count, into: panels, distance: convolution.weightDistance)
   }
 
+  /// The weights that are transformed for some columns and a part of the depth, if there is one, tap by tap.
+  private func weights(
+    of tap: Int, _ columnBlock: Int, _ part: Int, _ weight: Floats, _ convolution: WinogradConvolution
+  ) -> UpcomingRows {
+    if tap >= 9 || part == convolution.depthBlocks { return .none }
+    let columns = convolution.columns(ofBlock: columnBlock)
+    let first = part * convolution.depthPerBlock
+    let depth = first..<min(first + convolution.depthPerBlock, convolution.depth)
+    let (rows, numbers) = convolution.isTurned ? (columns, depth) : (depth, columns)
+    let stride = convolution.isTurned ? convolution.depth : convolution.columns
+    let start = weight + tap * convolution.depth * convolution.columns + rows.lowerBound * stride + numbers.lowerBound
+    return UpcomingRows(start, stride: stride, count: rows.count, length: numbers.count)
+  }
+
   /// Computes one block of the result.
   private func multiply(
     _ block: WinogradBlock, _ weight: Floats, shared: Floats?, _ convolution: WinogradConvolution, bias: Floats?,
@@ -179,7 +195,8 @@ extension CPUBackend {
               rows: rows, offset: (16 * part + element) * convolution.windowDistance, rowCount: tileCount, taps: 1,
               depth: min(pitch, depth - part * pitch), panels: panels + element * weightDistance,
               columns: columns.count, into: sums + element * sumDistance, stride: convolution.columnsPerBlock,
-              bias: nil, part == 0 ? .overwrite : .accumulate)
+              bias: nil, part == 0 ? .overwrite : .accumulate,
+              before: shared == nil ? weights(of: element, block.columnBlock, part + 1, weight, convolution) : .none)
           }
         }
       }
