@@ -15,7 +15,8 @@ struct DreamBoothTool: ParsableCommand {
     version: DreamBoothVersion.current,
     subcommands: [
       TrainCommand.self, GenerateCommand.self, ClassImagesCommand.self, InspectCommand.self, TokenizeCommand.self,
-      TraceCommand.self, InitCommand.self, DemoCommand.self, BenchCommand.self, PlanCommand.self, DevicesCommand.self,
+      TraceCommand.self, InitCommand.self, LoRACommand.self, DemoCommand.self, BenchCommand.self, PlanCommand.self,
+      DevicesCommand.self,
     ])
 
   /// Runs the command that the arguments name. Every error is one line and a non-zero exit status.
@@ -38,7 +39,8 @@ struct DreamBoothTool: ParsableCommand {
 
   /// Whether a command is one of those above, and not the parser's own for help.
   private static func isOurs(_ command: any ParsableCommand) -> Bool {
-    configuration.subcommands.contains { $0 == type(of: command) }
+    let commands = configuration.subcommands
+    return (commands + commands.flatMap { $0.configuration.subcommands }).contains { $0 == type(of: command) }
   }
 
   private static func fail(_ reason: String, _ status: ExitCode) -> Never {

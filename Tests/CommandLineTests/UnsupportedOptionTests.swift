@@ -41,7 +41,7 @@ import Testing
 
   @Test func otherCommandsAndTextsAreLeftAlone() throws {
     for arguments in [
-      ["generate", "--rank", "1"], ["train", "--", "--rank"], ["train", "--instance-prompt=--rank"], [],
+      ["generate", "--revision", "1"], ["train", "--", "--revision"], ["train", "--instance-prompt=--revision"], [],
     ] {
       #expect(try UnsupportedOption.removeIdle(from: arguments) == arguments)
     }

@@ -23,8 +23,9 @@ import Testing
     fixture.addPrior(&configuration)
     configuration.mixedPrecision = precision
     change(&configuration)
+    // The networks themselves compute in Float32.
     let model = try TrainingModel(
-      try ModelFolder(TrainingFixture.modelURL), trainTextEncoder: false, on: fixture.backend)
+      try ModelFolder(TrainingFixture.modelURL), fixture.configuration(), on: fixture.backend)
     let preparation = TrainingPreparation(
       configuration: configuration, model: model, seed: 11, observer: { _ in })
     let data = try preparation.data(preparation.instancePictures(), preparation.classPictures())

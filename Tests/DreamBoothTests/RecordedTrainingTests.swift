@@ -96,9 +96,8 @@ import Testing
 
   /// The next step is set going before the losses of the last one are there, but not the one after it.
   @Test func theHostIsOneStepAhead() throws {
-    let model = try TrainingModel(
-      ModelFolder(TrainingFixture.modelURL), trainTextEncoder: false, on: RepeatingBackend())
     let configuration = fixture.configuration()
+    let model = try TrainingModel(ModelFolder(TrainingFixture.modelURL), configuration, on: RepeatingBackend())
     let preparation = TrainingPreparation(configuration: configuration, model: model, seed: 1, observer: { _ in })
     let data = try preparation.data(preparation.instancePictures(), nil)
     let session = TrainingSession(

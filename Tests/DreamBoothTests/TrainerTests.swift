@@ -203,7 +203,7 @@ import Testing
   /// The sum of two batches' gradients, halved, is what one optimiser step sees.
   @Test func accumulationAveragesBatches() throws {
     let model = try TrainingModel(
-      try ModelFolder(TrainingFixture.modelURL), trainTextEncoder: false, on: fixture.backend)
+      try ModelFolder(TrainingFixture.modelURL), fixture.configuration(), on: fixture.backend)
     func norm(accumulating steps: Int) throws -> (losses: Float, norm: Float) {
       var configuration = fixture.configuration()
       configuration.gradientAccumulationSteps = steps

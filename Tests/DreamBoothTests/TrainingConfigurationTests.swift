@@ -135,6 +135,7 @@ import Testing
     configuration.resumeFromCheckpoint = "latest"
     configuration.validationPrompt = "a dog on the moon"
     configuration.scheduler = .ddim
+    configuration.lora = LoRAConfiguration()
     let data = try JSONEncoder().encode(configuration)
     let stored = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
     #expect(Set(stored.keys) == Set(TrainingConfiguration.CodingKeys.allCases.map(\.rawValue)))

@@ -10,7 +10,7 @@ import Testing
 
   init() throws {
     fixture = try TrainingFixture()
-    model = try TrainingModel(ModelFolder(TrainingFixture.modelURL), trainTextEncoder: false, on: fixture.backend)
+    model = try TrainingModel(ModelFolder(TrainingFixture.modelURL), fixture.configuration(), on: fixture.backend)
   }
 
   private func data(seed: UInt64 = 11, _ change: (inout TrainingConfiguration) -> Void = { _ in }) throws

@@ -8,21 +8,23 @@ extension ModelFolder {
   ///
   /// - Parameters:
   ///   - destination: where the model goes; may be this folder itself.
-  ///   - trained: the parameters of the parts that differ from this folder's.
+  ///   - trained: the parameters of the parts that differ from this folder's; adapters are not written.
+  ///   - loras: what is added to the weights of the other parts.
   ///   - tokenizer: the tokenizer to write; this folder's own if left out.
   ///   - dtype: the type of the numbers, float32 or float16.
   ///   - backend: where numbers are converted.
   /// - Throws: `ModelFolderError.wouldRemove` where the destination holds anything but a model; otherwise `FileError`,
-  ///   or why this folder cannot be read.
+  ///   `LoRAError` where an addition does not go with the model, or why this folder cannot be read.
   public func save(
-    to destination: URL, trained: [ModelPart: ParameterStore] = [:], tokenizer: CLIPTokenizer? = nil,
-    dtype: DType = .float32, on backend: any Backend
+    to destination: URL, trained: [ModelPart: ParameterStore] = [:], loras: [ScaledLoRA] = [],
+    tokenizer: CLIPTokenizer? = nil, dtype: DType = .float32, on backend: any Backend
   ) throws {
+    try loras.requireFit(self)
     var contents = ModelFolderContents(
       documents: documents, tokenizer: try tokenizer ?? loadTokenizer(), weights: [:])
     for part in ModelPart.allCases {
       contents.weights[part] = {
-        try trained[part].map { items(of: $0, dtype) } ?? storedItems(of: part, dtype, on: backend)
+        try trained[part].map { items(of: $0, dtype) } ?? storedItems(of: part, loras, dtype, on: backend)
       }
     }
     try contents.write(to: destination)
@@ -30,19 +32,22 @@ extension ModelFolder {
 
   /// The items of a part that was trained.
   func items(of store: ParameterStore, _ dtype: DType) -> [TensorItem] {
-    store.parameters.map { parameter in
+    store.parameters.filter { $0.specification.adapter == nil }.map { parameter in
       TensorItem(parameter.name, parameter.specification.shape, dtype) { store.pytorch(parameter) }
     }
   }
 
-  /// The items of a part as this folder has it.
-  private func storedItems(of part: ModelPart, _ dtype: DType, on backend: any Backend) throws -> [TensorItem] {
+  /// The items of a part as this folder has it, with additions.
+  private func storedItems(
+    of part: ModelPart, _ loras: [ScaledLoRA], _ dtype: DType, on backend: any Backend
+  ) throws -> [TensorItem] {
     let weights = try StoredWeights(part, in: url)
     let specifications = try specifications(of: part)
     try weights.check(specifications)
     return specifications.map { specification in
       TensorItem(specification.name, specification.shape, dtype) {
-        Tensor(try weights.numbers(specification.name), specification.shape, on: backend)
+        let weight = Tensor(try weights.numbers(specification.name), specification.shape, on: backend)
+        return loras.merged(into: weight, specification.name, of: part)
       }
     }
   }

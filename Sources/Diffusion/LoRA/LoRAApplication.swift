@@ -70,3 +70,11 @@ extension [ScaledLoRA] {
     enumerated().map { index, one in one.lora.adapters(for: part, named: "\(index)", scale: one.scale) }
   }
 }
+
+extension ParameterSpecification {
+  /// Whether this is the weight of a layer that can have an adapter: a matrix or a convolution.
+  package var canBeAdapted: Bool {
+    adapter == nil && name.hasSuffix(".weight") && !name.hasSuffix("_embedding.weight")
+      && (shape.rank == 2 || shape.rank == 4)
+  }
+}

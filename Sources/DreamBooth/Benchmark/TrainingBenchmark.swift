@@ -68,10 +68,7 @@ public final class TrainingBenchmark {
       try TrainingMemory.requireFit(
         folder, configuration, available: available, computeTypes: backend.computeTypes)
     }
-    let model = try TrainingModel(
-      folder, trainTextEncoder: options.trainTextEncoder, computeType: options.mixedPrecision.computeType,
-      masterType: configuration.masterType, gradients: configuration.gradientKeeping, on: backend,
-      recordsSteps: options.recordsSteps)
+    let model = try TrainingModel(folder, configuration, on: backend, recordsSteps: options.recordsSteps)
     let preparation = TrainingPreparation(
       configuration: configuration, model: model, seed: options.seed, observer: { _ in })
     func pictures() -> TrainingPictures {

@@ -5,7 +5,8 @@ import Foundation
 /// For each trained part it holds the weights, under the path and the keys that diffusers has for them, and the two
 /// moments of AdamW as `exp_avg.<key>` and `exp_avg_sq.<key>` in `optimizer.safetensors` beside them, all in Float32
 /// and PyTorch's layout (but see `QuantizedState`), so that a run can be continued on another device and in another precision, though then not with
-/// the same bytes. `state.json` is written last and lists the other files.
+/// the same bytes. Where adapters are trained, a file of diffusers' layout holds them too, for use elsewhere.
+/// `state.json` is written last and lists the other files.
 public struct RunCheckpoint: Sendable {
   /// The name of the file without which a folder is no checkpoint.
   static let stateFile = "state.json"
@@ -52,11 +53,16 @@ public struct RunCheckpoint: Sendable {
         try FileManager.default.createDirectory(
           at: temporary.appending(path: part.part.folder), withIntermediateDirectories: true)
         let (weights, moments) = items(part, optimizer, index)
-        for (path, items) in [(part.part.weightsFile, weights), (optimizerFile(part), moments)] {
+        for (path, items) in [(part.weightsFile, weights), (optimizerFile(part), moments)] {
           let file = temporary.appending(path: path)
           try SafetensorsWriter.write(items, metadata: QuantizedState.metadata(optimizer), to: file)
           files[path] = try CheckpointFolder.size(of: file)
         }
+      }
+      if let lora = state.configuration.lora {
+        let file = temporary.appending(path: LoRA.fileName)
+        try LoRA(parts, lora).write(to: file, .diffusers, on: parts[0].parameters.backend)
+        files[LoRA.fileName] = try CheckpointFolder.size(of: file)
       }
       var marker = try AtomicFile(path: temporary.appending(path: stateFile).path(percentEncoded: false))
       try marker.append(
@@ -87,9 +93,13 @@ public struct RunCheckpoint: Sendable {
     return (weights, moments)
   }
 
-  /// The size of a checkpoint: the weights and two moments, and some room for headers, scales and the state.
+  /// The size of a checkpoint: the weights, adapters twice, and two moments, and some room for headers, scales and the
+  /// state.
   static func byteCount(_ parts: [TrainedPart], quantizesMoments: Bool) -> Int {
-    parts.reduce(1 << 20) { $0 + (quantizesMoments ? 7 : 12) * $1.parameters.count }
+    parts.reduce(1 << 20) { bytes, part in
+      let weights = part.weightsFile == part.part.weightsFile ? 4 : 8
+      return bytes + (weights + (quantizesMoments ? 3 : 8)) * part.numberCount
+    }
   }
 
   /// Makes sure that so many bytes can be written to a folder.
@@ -173,7 +183,7 @@ public struct RunCheckpoint: Sendable {
   /// - Throws: `RunCheckpointError.otherModel`, `SafetensorsError`, `TensorFileError` or `FileError`.
   public func restore(_ parts: [TrainedPart], _ optimizer: AdamW) throws {
     let files = try parts.map { part in
-      let weights = try SafetensorsFile(url.appending(path: part.part.weightsFile))
+      let weights = try SafetensorsFile(url.appending(path: part.weightsFile))
       let moments = try SafetensorsFile(url.appending(path: RunCheckpoint.optimizerFile(part)))
       let shapes = part.parameters.trainable.map { ($0.name, $0.specification.shape) }
       try requireShapes(weights, shapes)

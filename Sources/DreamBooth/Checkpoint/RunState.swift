@@ -76,6 +76,8 @@ private enum OptionValue: Decodable, Hashable {
   /// Apart from other numbers, since a Double does not hold every seed.
   case whole(UInt64)
   case number(Double)
+  case list([OptionValue])
+  case group([String: OptionValue])
 
   init(from decoder: any Decoder) throws {
     let value = try decoder.singleValueContainer()
@@ -85,8 +87,12 @@ private enum OptionValue: Decodable, Hashable {
       self = .text(text)
     } else if let whole = try? value.decode(UInt64.self) {
       self = .whole(whole)
+    } else if let number = try? value.decode(Double.self) {
+      self = .number(number)
+    } else if let list = try? value.decode([OptionValue].self) {
+      self = .list(list)
     } else {
-      self = .number(try value.decode(Double.self))
+      self = .group(try value.decode([String: OptionValue].self))
     }
   }
 }

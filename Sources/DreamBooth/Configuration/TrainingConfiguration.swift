@@ -62,6 +62,11 @@ public struct TrainingConfiguration: Sendable, Hashable, Codable {
   /// `mixedPrecision` bf16. The name is kohya-ss's.
   public var fullBf16 = false
 
+  // MARK: Adapters
+
+  /// Adapters to train in place of the networks' own weights; `nil` to train those.
+  public var lora: LoRAConfiguration?
+
   // MARK: Optimiser
 
   /// The highest learning rate.
@@ -156,6 +161,7 @@ public struct TrainingConfiguration: Sendable, Hashable, Codable {
     case gradientCheckpointing = "gradient_checkpointing"
     case mixedPrecision = "mixed_precision"
     case fullBf16 = "full_bf16"
+    case lora
     case learningRate = "learning_rate"
     case scaleLr = "scale_lr"
     case lrScheduler = "lr_scheduler"

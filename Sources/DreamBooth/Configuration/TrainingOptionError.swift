@@ -28,6 +28,7 @@ extension TrainingConfiguration {
     try requirePriorPreservation()
     try requireOptimizer()
     try requireMemorySavings()
+    try lora?.validate()
     try requireLearningRateSchedule()
   }
 

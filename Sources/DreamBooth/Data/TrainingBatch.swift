@@ -18,11 +18,13 @@ struct TrainingBatch: Sendable {
   /// The batches of a run.
   ///
   /// - Parameters:
+  ///   - number: the place of the batch's number, one Int32.
   ///   - latents: those of the instance pictures and, with prior preservation, those of the class pictures.
   ///   - scalingFactor: the autoencoder's.
   ///   - seed: what the noise derives from, together with the batch's number.
   init(
-    latents: [BatchLatents], prompts: PromptStates, scalingFactor: Float, offsetNoise: Bool, seed: UInt64,
+    number: Tensor, latents: [BatchLatents], prompts: PromptStates, scalingFactor: Float, offsetNoise: Bool,
+    seed: UInt64,
     on backend: any Backend
   ) {
     self.latents = latents
@@ -31,7 +33,7 @@ struct TrainingBatch: Sendable {
     self.offsetNoise = offsetNoise
     self.seed = seed
     let count = latents.reduce(0) { $0 + $1.shape[0] }
-    number = Tensor([Int32(0)], [], on: backend)
+    self.number = number
     timesteps = Tensor([Int32](repeating: 0, count: count), [count], on: backend)
   }
 

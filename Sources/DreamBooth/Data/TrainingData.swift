@@ -22,18 +22,21 @@ struct TrainingData: Sendable {
   /// The data of a run.
   ///
   /// - Parameters:
+  ///   - number: the place of the batch's number, one Int32.
   ///   - parts: the instance pictures and, with prior preservation, the class pictures.
   ///   - scalingFactor: the autoencoder's.
   ///   - timestepCount: the number of timesteps of the noise schedule.
   init(
-    _ parts: [Part], prompts: PromptStates, scalingFactor: Float, timestepCount: Int, offsetNoise: Bool, seed: UInt64,
+    number: Tensor, _ parts: [Part], prompts: PromptStates, scalingFactor: Float, timestepCount: Int, offsetNoise: Bool,
+    seed: UInt64,
     on backend: any Backend
   ) {
     self.parts = parts
     self.timestepCount = timestepCount
     self.seed = seed
     batch = TrainingBatch(
-      latents: parts.map(\.latents.latents), prompts: prompts, scalingFactor: scalingFactor, offsetNoise: offsetNoise,
+      number: number, latents: parts.map(\.latents.latents), prompts: prompts, scalingFactor: scalingFactor,
+      offsetNoise: offsetNoise,
       seed: seed, on: backend)
   }
 

@@ -22,6 +22,9 @@ enum TrainingStream: UInt32, Sendable, CaseIterable {
   /// The noise that class pictures are generated from; one draw for each picture.
   case classNoise = 0x636e_6f69  // "cnoi"
 
+  /// What adapters drop of their input; one draw for each batch.
+  case dropout = 0x6472_6f70  // "drop"
+
   /// The rounding of weights that exist in bf16 alone; one draw for each step.
   case rounding = 0x726f_756e  // "roun"
 

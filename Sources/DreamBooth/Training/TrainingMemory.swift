@@ -22,28 +22,31 @@ public struct TrainingMemory: Sendable, Hashable {
   /// - Throws: what is wrong with the folder's configurations.
   public init(_ folder: ModelFolder, _ configuration: TrainingConfiguration) throws {
     let backend = NullBackend()
-    func build<Model>(_ isTrained: Bool, _ make: (Scope) throws -> Model) throws -> (Model, ParameterStore) {
+    let batchNumber = Tensor([Int32(0)], [], on: backend)
+    func build<Model>(_ part: ModelPart, _ make: (Scope) throws -> Model) throws -> (Model, ParameterStore) {
       let built = try ParameterStore.build(
-        on: backend, trainable: { _ in isTrained }, computeType: configuration.mixedPrecision.computeType,
-        masterType: configuration.masterType, gradients: configuration.gradientKeeping, from: UndefinedParameters(),
-        make)
+        on: backend, trainable: { _ in configuration.trainsWeights(of: part) },
+        computeType: configuration.mixedPrecision.computeType, masterType: configuration.masterType,
+        gradients: configuration.gradientKeeping,
+        adapters: configuration.adapters(for: part, batchNumber: batchNumber), from: UndefinedParameters(), make)
       return (built.model, built.parameters)
     }
-    let trainsText = configuration.trainTextEncoder
-    let (unet, unetParameters) = try build(true, folder.makeUNet)
-    let (textEncoder, textParameters) = try build(trainsText, folder.makeTextEncoder)
-    let (_, autoencoderParameters) = try build(false, folder.makeAutoencoder)
-    let trained = trainsText ? [unetParameters, textParameters] : [unetParameters]
+    try configuration.requireTrainable(folder)
+    let (unet, unetParameters) = try build(.unet, folder.makeUNet)
+    let (textEncoder, textParameters) = try build(.textEncoder, folder.makeTextEncoder)
+    let (_, autoencoderParameters) = try build(.vae, folder.makeAutoencoder)
+    let trained = [unetParameters, textParameters].filter { !$0.trainable.isEmpty }
     weights = [unetParameters, textParameters, autoencoderParameters].reduce(0) { $0 + $1.byteCount }
     gradients = configuration.fusedBackwardPass ? 0 : trained.reduce(0) { $0 + $1.gradients.byteCount }
 
     let batch = TrainingBatch(
-      latents: TrainingMemory.latents(folder, configuration, on: backend),
+      number: batchNumber, latents: TrainingMemory.latents(folder, configuration, on: backend),
       prompts: PromptStates(
         Array(
           repeating: [Int32](repeating: 0, count: folder.textConfiguration.maximumLength),
           count: configuration.batchCount),
-        textEncoder, isTrained: trainsText, checkpointing: configuration.gradientCheckpointing, on: backend),
+        textEncoder, isTrained: configuration.trainTextEncoder, checkpointing: configuration.gradientCheckpointing,
+        on: backend),
       scalingFactor: folder.autoencoderConfiguration.scalingFactor, offsetNoise: configuration.offsetNoise, seed: 0,
       on: backend)
     // The batches of a step are alike from the second on.

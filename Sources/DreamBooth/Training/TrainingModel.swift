@@ -10,34 +10,38 @@ public struct TrainingModel {
   public let parts: [TrainedPart]
   /// Whether the text encoder is among them.
   public let trainsTextEncoder: Bool
+  /// The number of the batch that is trained on, one Int32 on the device; the first is 0.
+  let batchNumber: Tensor
+  private let lora: LoRAConfiguration?
 
-  /// Reads a model.
+  /// Reads a model for a run.
   ///
-  /// - Parameters:
-  ///   - computeType: the floating-point type that the networks compute in.
-  ///   - masterType: the type of trained weights between steps.
-  ///   - gradients: how long gradients are kept.
-  ///   - recordsSteps: whether the device records the work of a step and replays it.
-  /// - Throws: what is wrong with the folder.
+  /// - Parameter recordsSteps: whether the device records the work of a step and replays it.
+  /// - Throws: what is wrong with the folder, or `TrainingOptionError` where the options do not go with it.
   public init(
-    _ folder: ModelFolder, trainTextEncoder: Bool, computeType: DType = .float32, masterType: DType = .float32,
-    gradients: ParameterStore.GradientKeeping = .arena, on backend: any Backend, recordsSteps: Bool = true
+    _ folder: ModelFolder, _ configuration: TrainingConfiguration, on backend: any Backend, recordsSteps: Bool = true
   ) throws {
+    try configuration.requireTrainable(folder)
     self.folder = folder
-    trainsTextEncoder = trainTextEncoder
+    lora = configuration.lora
+    trainsTextEncoder = configuration.trainTextEncoder
+    let number = Tensor([Int32(0)], [], on: backend)
+    batchNumber = number
+    let (computeType, masterType) = (configuration.mixedPrecision.computeType, configuration.masterType)
     let (unet, unetParameters) = try folder.loadUNet(
-      on: backend, computeType: computeType, masterType: masterType, gradients: gradients
-    ) { _ in true }
+      on: backend, computeType: computeType, masterType: masterType, gradients: configuration.gradientKeeping,
+      adapters: configuration.adapters(for: .unet, batchNumber: number)
+    ) { _ in configuration.trainsWeights(of: .unet) }
     let (textEncoder, textParameters) = try folder.loadTextEncoder(
-      on: backend, computeType: computeType, masterType: masterType, gradients: gradients
-    ) { _ in trainTextEncoder }
+      on: backend, computeType: computeType, masterType: masterType, gradients: configuration.gradientKeeping,
+      adapters: configuration.adapters(for: .textEncoder, batchNumber: number)
+    ) { _ in configuration.trainsWeights(of: .textEncoder) }
     pipeline = TextToImage(
       tokenizer: try folder.loadTokenizer(), textEncoder: textEncoder, unet: unet,
       autoencoder: try folder.loadAutoencoder(on: backend, computeType: computeType).model, on: backend,
       recordsSteps: recordsSteps)
-    var parts = [TrainedPart(.unet, unetParameters)]
-    if trainTextEncoder { parts.append(TrainedPart(.textEncoder, textParameters)) }
-    self.parts = parts
+    parts = [TrainedPart(.unet, unetParameters), TrainedPart(.textEncoder, textParameters)]
+      .filter { !$0.parameters.trainable.isEmpty }
   }
 
   /// The device.
@@ -49,11 +53,12 @@ public struct TrainingModel {
       unet: pipeline.unet, scheduler: folder.schedulerConfiguration, trained: parts.map(\.parameters))
   }
 
-  /// The bytes of the finished model, all numbers being stored as Float32, and some room for headers and vocabulary.
+  /// The bytes of what a run ends with, all numbers being stored as Float32, and some room for headers and vocabulary.
   ///
   /// - Throws: what is wrong with the folder's configurations.
   func savedByteCount() throws -> Int {
-    try ModelPart.allCases.reduce(1 << 23) { bytes, part in
+    guard lora == nil else { return parts.reduce(1 << 20) { $0 + $1.numberCount * MemoryLayout<Float>.size } }
+    return try ModelPart.allCases.reduce(1 << 23) { bytes, part in
       let numbers = try folder.specifications(of: part).reduce(0) { $0 + $1.shape.count }
       return bytes + numbers * MemoryLayout<Float>.size
     }
@@ -69,14 +74,22 @@ public struct TrainingModel {
   /// The number of timesteps of the noise schedule.
   public var timestepCount: Int { pipeline.unet.timestepCount }
 
-  /// Writes the model as a diffusers folder into a folder that may hold other things, such as a run's checkpoints.
+  /// Writes what was trained into a folder that may hold other things, such as a run's checkpoints: a LoRA as a file in
+  /// diffusers' layout, a model as a diffusers folder.
   ///
   /// All parts are complete on the disk before the first is exchanged for an older one, so the folder is a model at
   /// every moment. `model_index.json`, without which it is none, comes last where there was no model before.
   ///
+  /// - Returns: the LoRA's file, or the folder.
   /// - Throws: `ModelFolderError.wouldRemove` where a part's place holds something else, `FileError`, or why the
   ///   original folder cannot be read.
-  public func save(into destination: URL) throws {
+  @discardableResult
+  public func save(into destination: URL) throws -> URL {
+    if let lora {
+      let file = destination.appending(path: LoRA.fileName)
+      try LoRA(parts, lora).write(to: file, .diffusers, on: backend)
+      return file
+    }
     try TrainingModel.requireReplaceable(destination)
     let staging = destination.appending(path: ".trained-model", directoryHint: .isDirectory)
     let trained = Dictionary(uniqueKeysWithValues: parts.map { ($0.part, $0.parameters) })
@@ -89,6 +102,7 @@ public struct TrainingModel {
     } catch {
       throw FileError(path: staging.path(percentEncoded: false), action: .write, underlying: error)
     }
+    return destination
   }
 
   /// Makes sure that saving a model into a folder would delete nothing but an older model.
@@ -125,6 +139,15 @@ public struct TrainedPart {
   public let part: ModelPart
   /// Its parameters.
   public let parameters: ParameterStore
+
+  /// The number of numbers that are trained.
+  var numberCount: Int { parameters.trainable.reduce(0) { $0 + $1.specification.shape.count } }
+
+  /// The file of a checkpoint that holds them: the part's own where its own weights are trained.
+  var weightsFile: String {
+    let isAdapted = parameters.trainable.contains { $0.specification.adapter != nil }
+    return isAdapted ? "\(part.folder)/adapters.safetensors" : part.weightsFile
+  }
 
   /// A part of a model and its parameters.
   public init(_ part: ModelPart, _ parameters: ParameterStore) {

@@ -54,7 +54,7 @@ struct TrainingPreparation {
         latents, BatchOrder(imageCount: pictures.count, batchSize: size, seed: seed, purpose))
     }
     return TrainingData(
-      [part(instance, .instanceOrder)] + (prior.map { [part($0, .classOrder)] } ?? []),
+      number: model.batchNumber, [part(instance, .instanceOrder)] + (prior.map { [part($0, .classOrder)] } ?? []),
       prompts: PromptStates(
         prompts.map(model.pipeline.tokenizer.encode), model.pipeline.textEncoder, isTrained: model.trainsTextEncoder,
         checkpointing: configuration.gradientCheckpointing, on: model.backend),

@@ -39,8 +39,7 @@ struct TrainingRun {
         }
       }
       observer(.began("Saving the model"))
-      try model.save(into: output)
-      return .finished(model: output)
+      return .finished(model: try model.save(into: output))
     } catch {
       // Weights that are no numbers are not worth keeping.
       if !(error is TrainingError) && session.step > savedStep { rescue() }

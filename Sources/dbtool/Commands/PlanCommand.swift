@@ -37,6 +37,7 @@ struct PlanCommand: ParsableCommand {
   var device = ComputeDevice.cpu
 
   @OptionGroup var memorySaving: MemorySavingOptions
+  @OptionGroup var lora: LoRAOptions
 
   @Option(
     help: ArgumentHelp(
@@ -68,9 +69,11 @@ struct PlanCommand: ParsableCommand {
     configuration.gradientCheckpointing = gradientCheckpointing
     configuration.mixedPrecision = mixedPrecision
     memorySaving.apply(to: &configuration)
+    lora.apply(to: &configuration)
     // A run of this kind is refused without.
     if configuration.fusedBackwardPass { configuration.maxGradNorm = .infinity }
     try configuration.requireMemorySavings()
+    try configuration.lora?.validate()
     let folder = try source.folder()
     try configuration.requireResolution(for: folder)
     let plan = try MemoryPlan(

@@ -7,12 +7,13 @@ struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "train", abstract: "Train a model on photos of a subject.",
     discussion: """
-      The flags are those of diffusers' train_dreambooth.py. Ctrl-C saves a checkpoint and stops; \
+      The flags are those of diffusers' train_dreambooth.py and, with --lora, train_dreambooth_lora.py. Ctrl-C saves a checkpoint and stops; \
       --resume-from-checkpoint latest goes on from there, as if nothing had happened.
       """)
 
   @OptionGroup(title: "Subject and model") var subject: SubjectOptions
   @OptionGroup(title: "Prior preservation") var prior: PriorOptions
+  @OptionGroup(title: "LoRA") var lora: LoRAOptions
   @OptionGroup(title: "Training") var optimizer: OptimizerOptions
   @OptionGroup(title: "Checkpoints and samples") var output: OutputOptions
   @OptionGroup(title: "Device") var device: DeviceOption
@@ -21,6 +22,7 @@ struct TrainCommand: ParsableCommand {
   func trainingConfiguration() -> TrainingConfiguration {
     var configuration = subject.configuration()
     prior.apply(to: &configuration)
+    lora.apply(to: &configuration)
     optimizer.apply(to: &configuration)
     output.apply(to: &configuration)
     return configuration

@@ -38,7 +38,6 @@ struct UnsupportedOption {
     UnsupportedOption("validation-scheduler", "--scheduler chooses the sampler of class and sample pictures"),
     UnsupportedOption("validation-images", "sample pictures start from --validation-prompt alone"),
     UnsupportedOption("class-labels-conditioning", "models take text alone"),
-    UnsupportedOption("rank", "the networks are trained as a whole, without LoRA"),
   ]
 
   private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
