@@ -70,6 +70,14 @@ let package = Package(
       swiftSettings: safe),
     .target(name: "OperationCatalogue", dependencies: ["Tensor"], swiftSettings: safe),
     .target(name: "TestSupport", dependencies: ["Tensor"], path: "Tests/TestSupport", swiftSettings: plain),
+    .executableTarget(
+      name: "FileFuzzer",
+      dependencies: [
+        "Diffusion", "Images", "Tensor", "TestSupport",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Tests/FileFuzzer", swiftSettings: plain),
+    .testTarget(name: "FileFuzzerTests", dependencies: ["FileFuzzer"], swiftSettings: plain),
     .testTarget(name: "FixtureTests", dependencies: ["TestSupport"], swiftSettings: plain),
     .testTarget(
       name: "TensorTests", dependencies: ["OperationCatalogue", "Tensor", "TestSupport"], swiftSettings: plain),

@@ -6,6 +6,7 @@ the same names are pickled, as Lightning's own would be.
 
 import collections
 import io
+import pathlib
 import pickle
 import sys
 import types
@@ -181,6 +182,17 @@ def big_endian():
     common.record(path, __file__)
 
 
+def pickles():
+    """The pickles alone, from which hostile ones are derived."""
+    for file in ["all.pt", "all-protocol4.pt", "later-types.pt", "checkpoint.ckpt", "embedding-parameters.pt",
+                 "hostile.pt"]:
+        archive = zipfile.ZipFile(FOLDER / file)
+        path = FOLDER / "pickles" / f"{pathlib.Path(file).stem}.pkl"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(archive.read(next(name for name in archive.namelist() if name.endswith("/data.pkl"))))
+        common.record(path, __file__)
+
+
 def other_pickle():
     """A pickle of plain Python, which torch.save did not write."""
     path = FOLDER / "plain.pkl"
@@ -203,6 +215,7 @@ if __name__ == "__main__":
     checkpoint()
     textual_inversion()
     hostile()
+    pickles()
     repacked()
     big_endian()
     other_pickle()

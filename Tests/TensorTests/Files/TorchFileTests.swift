@@ -145,7 +145,7 @@ import Testing
     func problem(_ name: String) -> TorchFileError.Problem? {
       #expect(throws: TorchFileError.self) { try open(name) }?.problem
     }
-    #expect(problem("compressed.pt") == .packedEntry("embedding/data.pkl"))
+    #expect(problem("compressed.pt") == .packedEntry("archive/data.pkl"))
     #expect(problem("big-endian.pt") == .bigEndian)
     #expect(problem("script.pt") == .torchScript)
   }
