@@ -3,7 +3,7 @@
 /// A layer whose weight is W computes with W + scale · B A instead, where A has `rank` rows and B as many columns. W is
 /// left as it is: of A and B alone there are gradients. A convolution's A is a convolution of the same kernel, stride and
 /// padding, and its B one of single pixels (LoCon).
-public struct LowRankAdapters {
+public struct LowRankAdapters: ModelAddition {
   /// What one layer gets.
   public struct Form: Sendable, Hashable {
     /// The number of rows of A and of columns of B.
@@ -22,8 +22,9 @@ public struct LowRankAdapters {
   public let name: String
   /// Whether they are trained.
   public let isTrained: Bool
+  /// Where the numbers of A and B come from.
+  public let source: any ParameterSource
   let dropout: Dropout?
-  let source: any ParameterSource
   let form: (_ layer: String) -> Form?
 
   /// Adapters for a model that is about to be built.
@@ -64,10 +65,10 @@ struct LowRankAdapter: Sendable {
     require(form.rank > 0, "LowRankAdapter: \(scope.path) cannot have the rank \(form.rank)")
     let (output, input) = (weight.shape[0], weight.shape.dimensions.dropFirst())
     down = try scope["lora_A"][adapters.name].parameter(
-      "weight", Shape([form.rank] + input), weight.kind, initial: .fanIn(input.reduce(1, *)), adapter: adapters.name)
+      "weight", Shape([form.rank] + input), weight.kind, initial: .fanIn(input.reduce(1, *)), addition: adapters.name)
     up = try scope["lora_B"][adapters.name].parameter(
       "weight", Shape([output, form.rank] + input.dropFirst().map { _ in 1 }), weight.kind, initial: .constant(0),
-      adapter: adapters.name)
+      addition: adapters.name)
     scale = form.scale
     dropout = adapters.dropout?.independent(for: scope.path)
   }
@@ -90,30 +91,9 @@ struct LowRankAdapter: Sendable {
 extension Scope {
   /// The adapters of the layer that this is the scope of.
   func adapters(of weight: Parameter) throws -> [LowRankAdapter] {
-    try adapters.compactMap { adapters in
-      try adapters.form(path).map { try LowRankAdapter(self, adapters, $0, weight.specification) }
+    try additions.compactMap { addition in
+      guard let adapters = addition as? LowRankAdapters else { return nil }
+      return try adapters.form(path).map { try LowRankAdapter(self, adapters, $0, weight.specification) }
     }
-  }
-}
-
-/// Where the numbers of a model and of its adapters come from; each source sees what is its own.
-struct ParameterSources: ParameterSource {
-  private let model: any ParameterSource
-  private let adapters: [LowRankAdapters]
-
-  init(_ model: any ParameterSource, _ adapters: [LowRankAdapters]) {
-    require(Set(adapters.map(\.name)).count == adapters.count, "LowRankAdapters: two have the same name")
-    self.model = model
-    self.adapters = adapters
-  }
-
-  func check(_ specifications: [ParameterSpecification]) throws {
-    try model.check(specifications.filter { $0.adapter == nil })
-    for one in adapters { try one.source.check(specifications.filter { $0.adapter == one.name }) }
-  }
-
-  func fill(_ parameter: Parameter) throws {
-    let adapter = parameter.specification.adapter
-    try (adapters.first { $0.name == adapter }?.source ?? model).fill(parameter)
   }
 }

@@ -28,8 +28,8 @@ public struct ParameterSpecification: Sendable, Hashable {
   public let kind: ParameterKind
   /// What it starts from.
   public let initial: InitialDistribution
-  /// The name of the adapters that it belongs to; `nil` for what the model has of its own.
-  public var adapter: String?
+  /// The name of the addition that it belongs to; `nil` for what the model has of its own.
+  public var addition: String?
 
   /// The extents as stored on a device.
   public func storedShape(_ layout: ConvolutionLayout) -> Shape {

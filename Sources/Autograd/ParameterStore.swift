@@ -75,25 +75,25 @@ public final class ParameterStore {
   ///   - computeType: the type that layers compute in, one of the device's `computeTypes`.
   ///   - masterType: the type of trainable parameters between steps: Float32, or BFloat16 where that is computed in.
   ///   - gradients: how long gradients are kept.
-  ///   - adapters: what is added to the model's layers.
+  ///   - additions: what the model gets besides, such as adapters for its layers.
   ///   - source: where the numbers of the model itself come from.
   ///   - make: builds the model under the scope it is given.
-  /// - Throws: what `source`, the sources of the adapters or `make` throw.
+  /// - Throws: what `source`, the sources of the additions or `make` throw.
   public static func build<Model>(
     on backend: any Backend, trainable isTrainable: @escaping (String) -> Bool, computeType: DType = .float32,
-    masterType: DType = .float32, gradients: GradientKeeping = .arena, adapters: [LowRankAdapters] = [],
+    masterType: DType = .float32, gradients: GradientKeeping = .arena, additions: [any ModelAddition] = [],
     from source: any ParameterSource, _ make: (Scope) throws -> Model
   ) throws -> (model: Model, parameters: ParameterStore) {
-    let sources = ParameterSources(source, adapters)
-    let plan = ArenaPlan(adapters: adapters) { specification in
-      specification.adapter.map { name in adapters.contains { $0.name == name && $0.isTrained } }
+    let sources = ParameterSources(source, additions)
+    let plan = ArenaPlan(additions: additions) { specification in
+      specification.addition.map { name in additions.contains { $0.name == name && $0.isTrained } }
         ?? isTrainable(specification.name)
     }
     _ = try make(plan.scope)
     try sources.check(plan.specifications)
     let store = ParameterStore(plan, computeType, masterType, gradients, on: backend)
     let model = try make(
-      Scope(on: backend, computeType, adapters: adapters) { specification in
+      Scope(on: backend, computeType, additions: additions) { specification in
         let parameter = store.makeParameter(specification)
         try sources.fill(parameter)
         return parameter
@@ -103,7 +103,7 @@ public final class ParameterStore {
 
   /// What a model asks for, in order, without any memory.
   public static func specifications<Model>(_ make: (Scope) throws -> Model) rethrows -> [ParameterSpecification] {
-    let plan = ArenaPlan(adapters: []) { _ in false }
+    let plan = ArenaPlan(additions: []) { _ in false }
     _ = try make(plan.scope)
     return plan.specifications
   }
@@ -218,16 +218,16 @@ private final class ArenaPlan {
   private(set) var trainableCount = 0
   private(set) var frozenCount = 0
   private let nothing = NullBackend()
-  private let adapters: [LowRankAdapters]
+  private let additions: [any ModelAddition]
   private let isTrainable: (ParameterSpecification) -> Bool
 
-  init(adapters: [LowRankAdapters], isTrainable: @escaping (ParameterSpecification) -> Bool) {
-    self.adapters = adapters
+  init(additions: [any ModelAddition], isTrainable: @escaping (ParameterSpecification) -> Bool) {
+    self.additions = additions
     self.isTrainable = isTrainable
   }
 
   /// The scope under which a model tells this plan what it asks for.
-  var scope: Scope { Scope(on: nothing, .float32, adapters: adapters) { self.add($0) } }
+  var scope: Scope { Scope(on: nothing, .float32, additions: additions) { self.add($0) } }
 
   private func add(_ specification: ParameterSpecification) -> Parameter {
     require(places[specification.name] == nil, "ParameterStore: \(specification.name) was asked for twice")

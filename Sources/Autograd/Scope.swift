@@ -6,24 +6,24 @@ public struct Scope {
   public let computeType: DType
   /// The path itself; empty for the whole model.
   let path: String
-  /// What is added to the model's layers.
-  let adapters: [LowRankAdapters]
+  /// What the model is built with besides what it has of its own; a layer takes what is meant for it.
+  public let additions: [any ModelAddition]
   private let make: (ParameterSpecification) throws -> Parameter
 
   init(
-    on backend: any Backend, _ computeType: DType, path: String = "", adapters: [LowRankAdapters],
+    on backend: any Backend, _ computeType: DType, path: String = "", additions: [any ModelAddition],
     _ make: @escaping (ParameterSpecification) throws -> Parameter
   ) {
     self.backend = backend
     self.computeType = computeType
     self.path = path
-    self.adapters = adapters
+    self.additions = additions
     self.make = make
   }
 
   /// The scope of a named part.
   public subscript(_ name: String) -> Scope {
-    Scope(on: backend, computeType, path: path.isEmpty ? name : "\(path).\(name)", adapters: adapters, make)
+    Scope(on: backend, computeType, path: path.isEmpty ? name : "\(path).\(name)", additions: additions, make)
   }
 
   /// The scope of a numbered part.
@@ -34,13 +34,13 @@ public struct Scope {
   /// - Parameters:
   ///   - shape: the extents in PyTorch's order.
   ///   - initial: the distribution it starts from when the model is made from nothing.
-  ///   - adapter: the adapters that it belongs to; `nil` for what the model has of its own.
+  ///   - addition: the name of the addition that it belongs to; `nil` for what the model has of its own.
   /// - Throws: when the source of the numbers lacks the parameter or holds another shape.
   public func parameter(
     _ name: String, _ shape: Shape, _ kind: ParameterKind = .plain, initial: InitialDistribution,
-    adapter: String? = nil
+    addition: String? = nil
   ) throws -> Parameter {
     try make(
-      ParameterSpecification(name: self[name].path, shape: shape, kind: kind, initial: initial, adapter: adapter))
+      ParameterSpecification(name: self[name].path, shape: shape, kind: kind, initial: initial, addition: addition))
   }
 }

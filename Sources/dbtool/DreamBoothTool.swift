@@ -15,7 +15,8 @@ struct DreamBoothTool: ParsableCommand {
     version: DreamBoothVersion.current,
     subcommands: [
       TrainCommand.self, GenerateCommand.self, ClassImagesCommand.self, InspectCommand.self, TokenizeCommand.self,
-      TraceCommand.self, InitCommand.self, LoRACommand.self, DemoCommand.self, BenchCommand.self, PlanCommand.self,
+      TraceCommand.self, InitCommand.self, LoRACommand.self, EmbeddingCommand.self, DemoCommand.self, BenchCommand.self,
+      PlanCommand.self,
       DevicesCommand.self,
     ])
 

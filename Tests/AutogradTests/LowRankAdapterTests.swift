@@ -9,7 +9,7 @@ import Testing
     _ adapters: [LowRankAdapters], gradients: ParameterStore.GradientKeeping = .arena
   ) throws -> (model: [SmallBlock], parameters: ParameterStore) {
     try ParameterStore.build(
-      on: Device.cpu.backend, trainable: { _ in false }, gradients: gradients, adapters: adapters,
+      on: Device.cpu.backend, trainable: { _ in false }, gradients: gradients, additions: adapters,
       from: InitialParameters(seed: 3)
     ) { scope in
       [try SmallBlock(scope[0]), try SmallBlock(scope[1])]
@@ -64,7 +64,7 @@ import Testing
     let x = Variable(SmallBlock.input(on: backend))
     func build(_ source: any ParameterSource, _ adapters: [LowRankAdapters]) throws -> [Float] {
       let layer = try ParameterStore.build(
-        on: backend, trainable: { _ in false }, adapters: adapters, from: source
+        on: backend, trainable: { _ in false }, additions: adapters, from: source
       ) { try Linear($0["layer"], 8, 2, bias: false) }.model
       return layer(x).value.floats()
     }

@@ -20,13 +20,16 @@ struct TrainStepCase: Decodable {
   private let priorLossWeight: Float?
   /// The adapters that are trained, if the networks' own weights are not.
   private let lora: String?
+  /// The new word that is trained alone.
+  private let embedding: String?
   private let learningRate: Double
   private let steps: Int
   private let conditioning: Conditioning
   private var name = ""
 
   private enum CodingKeys: CodingKey {
-    case model, trainTextEncoder, withPriorPreservation, zeroGradients, priorLossWeight, learningRate, steps, lora
+    case model, trainTextEncoder, withPriorPreservation, zeroGradients, priorLossWeight, learningRate, steps, lora,
+      embedding
     case conditioning
   }
 
@@ -58,9 +61,9 @@ struct TrainStepCase: Decodable {
     options.gradientCheckpointing = checkpointing
     options.learningRate = learningRate
     options.steps = steps
-    options.lora = try lora.map {
-      try LoRA(contentsOf: Fixtures.folder.appending(path: "goldens/\($0).safetensors"))
-    }
+    func golden(_ name: String) -> URL { Fixtures.folder.appending(path: "goldens/\(name).safetensors") }
+    options.lora = try lora.map { try LoRA(contentsOf: golden($0)) }
+    options.words = try embedding.map { [try TextualInversion(contentsOf: golden($0))] } ?? []
     let output = folder.url.appending(path: "\(name)-\(device)-\(checkpointing).safetensors")
     try Trace(ModelFolder(Fixtures.model(model)), options, on: device.backend).run(
       input: Fixtures.folder.appending(path: "goldens/train-step/\(name).inputs.safetensors"), output: output)

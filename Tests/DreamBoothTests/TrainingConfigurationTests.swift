@@ -136,6 +136,9 @@ import Testing
     configuration.validationPrompt = "a dog on the moon"
     configuration.scheduler = .ddim
     configuration.lora = LoRAConfiguration()
+    configuration.placeholderToken = ["<dog>"]
+    configuration.initializerToken = ["dog"]
+    configuration.numVectors = 2
     let data = try JSONEncoder().encode(configuration)
     let stored = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
     #expect(Set(stored.keys) == Set(TrainingConfiguration.CodingKeys.allCases.map(\.rawValue)))

@@ -40,6 +40,9 @@ public struct CLIPTokenizer: Sendable {
   /// The added tokens in the order in which they were added, with their ids.
   private(set) var addedTokens: [(token: AddedToken, id: Int)] = []
 
+  /// The ids that stand in the place of some added token's, its own first.
+  private var expansions: [Int: [Int]] = [:]
+
   private var rawFinder = AddedTokenFinder([])
   private var normalizedFinder = AddedTokenFinder([])
 
@@ -90,7 +93,7 @@ public struct CLIPTokenizer: Sendable {
   public func ids(_ text: String) -> [Int] {
     rawFinder.split(text).flatMap { piece -> [Int] in
       switch piece {
-      case .token(let id): [id]
+      case .token(let id): expansions[id] ?? [id]
       case .text(let text): normalizedIDs(CLIPWordSplitter.normalized(text))
       }
     }
@@ -121,10 +124,19 @@ public struct CLIPTokenizer: Sendable {
     return added.suffix(contents.count).map(\.id)
   }
 
+  /// Adds a word that is to be `count` tokens, and returns their ids.
+  ///
+  /// The further tokens are words too, as diffusers names them: `word_1`, `word_2` and so on.
+  public mutating func addWord(_ word: String, tokenCount count: Int) throws(TokenizerError) -> [Int] {
+    let ids = try addTokens([word] + (1..<max(count, 1)).map { "\(word)_\($0)" })
+    expansions[ids[0]] = ids
+    return ids
+  }
+
   private func normalizedIDs(_ text: String) -> [Int] {
     normalizedFinder.split(text).flatMap { piece -> [Int] in
       switch piece {
-      case .token(let id): [id]
+      case .token(let id): expansions[id] ?? [id]
       case .text(let text): CLIPWordSplitter.words(of: text).flatMap { encoding.encode($0, unknown: unknownID) }
       }
     }

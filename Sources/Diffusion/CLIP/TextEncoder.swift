@@ -3,13 +3,20 @@ public struct TextEncoder: Sendable {
   /// The options it was built from.
   public let configuration: TextConfiguration
 
+  /// The key of the vectors of the encoder's own tokens.
+  static let tokenTable = "text_model.embeddings.token_embedding.weight"
+
   private let tokens, positions: Embedding
+  /// The vectors of new tokens, [tokens, hiddenSize], and the row of each by its id.
+  private let newTokens: (vectors: Parameter, rows: [Int32: Int])?
   /// 0, 1, 2, … as Int32, [maximumLength].
   private let places: Tensor
   private let layers: [TextEncoderLayer]
   private let norm: LayerNorm
 
   /// Builds the encoder with its parameters from `scope`; every key begins with `text_model.`.
+  ///
+  /// Of the scope's additions it takes adapters and `NewTokens`.
   public init(_ scope: Scope, _ configuration: TextConfiguration) throws {
     self.configuration = configuration
     let scope = scope["text_model"]
@@ -17,6 +24,11 @@ public struct TextEncoder: Sendable {
     let embeddings = scope["embeddings"]
     tokens = try Embedding(
       embeddings["token_embedding"], configuration.vocabularySize, configuration.hiddenSize, initial: initial)
+    newTokens = try scope.additions.compactMap { $0 as? NewTokens }.first.map { new in
+      let vectors = try embeddings["new_token_embedding"].parameter(
+        "weight", [new.ids.count, configuration.hiddenSize], initial: initial, addition: new.name)
+      return (vectors, Dictionary(uniqueKeysWithValues: new.ids.enumerated().map { (Int32($1), $0) }))
+    }
     positions = try Embedding(
       embeddings["position_embedding"], configuration.maximumLength, configuration.hiddenSize, initial: initial)
     layers = try (0..<configuration.layers).map { try TextEncoderLayer(scope["encoder"]["layers"][$0], configuration) }
@@ -33,7 +45,21 @@ public struct TextEncoder: Sendable {
   ///   - checkpointing: whether each layer's activations are recomputed in the backward pass instead of kept.
   /// - Returns: [batch, tokens, hiddenSize], in the type that the encoder computes in.
   public func callAsFunction(_ ids: Tensor, checkpointing: Bool = false) -> Variable {
-    norm(layers.reduce(embedded(ids)) { $1($0, checkpointing: checkpointing) })
+    self(EncodedPrompts(ids), checkpointing: checkpointing)
+  }
+
+  /// The states that the UNet attends to, for prompts that `prompts` has prepared.
+  ///
+  /// - Parameter checkpointing: whether each layer's activations are recomputed in the backward pass instead of kept.
+  public func callAsFunction(_ prompts: EncodedPrompts, checkpointing: Bool = false) -> Variable {
+    norm(layers.reduce(embedded(prompts)) { $1($0, checkpointing: checkpointing) })
+  }
+
+  /// Prepares prompts, which may hold new tokens.
+  ///
+  /// - Parameter ids: those of each prompt, all of the same length.
+  public func prompts(_ ids: [[Int32]]) -> EncodedPrompts {
+    EncodedPrompts(ids, newTokens: newTokens?.rows ?? [:], on: places.backend)
   }
 
   /// The embedded tokens and every layer's states, none of them passed through the final normalisation.
@@ -41,14 +67,24 @@ public struct TextEncoder: Sendable {
   /// - Parameter ids: Int32 token ids, [batch, tokens].
   /// - Returns: one more than there are layers, each [batch, tokens, hiddenSize].
   func hiddenStates(_ ids: Tensor) -> [Variable] {
-    layers.reduce(into: [embedded(ids)]) { $0.append($1($0[$0.count - 1], checkpointing: false)) }
+    layers.reduce(into: [embedded(EncodedPrompts(ids))]) { $0.append($1($0[$0.count - 1], checkpointing: false)) }
   }
 
-  private func embedded(_ ids: Tensor) -> Variable {
+  private func embedded(_ prompts: EncodedPrompts) -> Variable {
+    let ids = prompts.ids
     require(
       ids.shape.rank == 2 && ids.shape[1] <= configuration.maximumLength,
       "TextEncoder: ids \(ids.shape) are not [batch, at most \(configuration.maximumLength) tokens]")
-    return tokens(ids) + positions(places.rows(0..<ids.shape[1]))
+    return vectors(prompts) + positions(places.rows(0..<ids.shape[1]))
+  }
+
+  /// The vectors of the tokens, [batch, tokens, hiddenSize].
+  private func vectors(_ prompts: EncodedPrompts) -> Variable {
+    let own = tokens(prompts.ids)
+    guard let newTokens, let places = prompts.places else { return own }
+    let width = configuration.hiddenSize
+    return own.reshaped([prompts.ids.count, width]).concatenated(with: newTokens.vectors.variable, axis: 0)
+      .gathered(places)
   }
 }
 

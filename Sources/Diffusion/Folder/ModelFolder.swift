@@ -109,17 +109,17 @@ extension ModelFolder {
   ///   - computeType: the floating-point type that the network computes in.
   ///   - masterType: the type of trained weights between steps.
   ///   - gradients: how long gradients are kept.
-  ///   - adapters: what is added to its layers.
+  ///   - additions: what it gets besides, such as adapters for its layers.
   ///   - trainable: which of its own parameters, by name, get gradients; none unless told otherwise.
   /// - Throws: `ModelFolderError`, `SafetensorsError` or `FileError`.
   public func loadUNet(
     on backend: any Backend, computeType: DType = .float32, masterType: DType = .float32,
-    gradients: ParameterStore.GradientKeeping = .arena, adapters: [LowRankAdapters] = [],
+    gradients: ParameterStore.GradientKeeping = .arena, additions: [any ModelAddition] = [],
     trainable: @escaping (String) -> Bool = { _ in false }
   ) throws -> (model: UNet2DConditionModel, parameters: ParameterStore) {
     try ParameterStore.build(
       on: backend, trainable: trainable, computeType: computeType, masterType: masterType,
-      gradients: gradients, adapters: adapters, from: weights(of: .unet), makeUNet)
+      gradients: gradients, additions: additions, from: weights(of: .unet), makeUNet)
   }
 
   /// Reads the text encoder.
@@ -128,17 +128,17 @@ extension ModelFolder {
   ///   - computeType: the floating-point type that the network computes in.
   ///   - masterType: the type of trained weights between steps.
   ///   - gradients: how long gradients are kept.
-  ///   - adapters: what is added to its layers.
+  ///   - additions: what it gets besides, such as adapters for its layers.
   ///   - trainable: which of its own parameters, by name, get gradients; none unless told otherwise.
   /// - Throws: `ModelFolderError`, `SafetensorsError` or `FileError`.
   public func loadTextEncoder(
     on backend: any Backend, computeType: DType = .float32, masterType: DType = .float32,
-    gradients: ParameterStore.GradientKeeping = .arena, adapters: [LowRankAdapters] = [],
+    gradients: ParameterStore.GradientKeeping = .arena, additions: [any ModelAddition] = [],
     trainable: @escaping (String) -> Bool = { _ in false }
   ) throws -> (model: TextEncoder, parameters: ParameterStore) {
     try ParameterStore.build(
       on: backend, trainable: trainable, computeType: computeType, masterType: masterType,
-      gradients: gradients, adapters: adapters, from: weights(of: .textEncoder), makeTextEncoder)
+      gradients: gradients, additions: additions, from: weights(of: .textEncoder), makeTextEncoder)
   }
 
   /// Reads the autoencoder.
@@ -152,6 +152,15 @@ extension ModelFolder {
   ) throws -> (model: AutoencoderKL, parameters: ParameterStore) {
     try ParameterStore.build(
       on: backend, trainable: trainable, computeType: computeType, from: weights(of: .vae), makeAutoencoder)
+  }
+
+  /// The vectors of some tokens in the text encoder's table.
+  ///
+  /// - Throws: `ModelFolderError`, or what is wrong with the weights.
+  public func tokenVectors(_ ids: [Int]) throws -> [[Float]] {
+    let width = textConfiguration.hiddenSize
+    let table = try StoredWeights(.textEncoder, in: url).numbers(TextEncoder.tokenTable)
+    return ids.map { Array(table[$0 * width..<($0 + 1) * width]) }
   }
 
   /// Reads the tokenizer.

@@ -8,7 +8,7 @@ extension ModelFolder {
   ///
   /// - Parameters:
   ///   - destination: where the model goes; may be this folder itself.
-  ///   - trained: the parameters of the parts that differ from this folder's; adapters are not written.
+  ///   - trained: the parameters of the parts that differ from this folder's; additions are not written.
   ///   - loras: what is added to the weights of the other parts.
   ///   - tokenizer: the tokenizer to write; this folder's own if left out.
   ///   - dtype: the type of the numbers, float32 or float16.
@@ -32,7 +32,7 @@ extension ModelFolder {
 
   /// The items of a part that was trained.
   func items(of store: ParameterStore, _ dtype: DType) -> [TensorItem] {
-    store.parameters.filter { $0.specification.adapter == nil }.map { parameter in
+    store.parameters.filter { $0.specification.addition == nil }.map { parameter in
       TensorItem(parameter.name, parameter.specification.shape, dtype) { store.pytorch(parameter) }
     }
   }

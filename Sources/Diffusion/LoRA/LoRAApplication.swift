@@ -74,7 +74,7 @@ extension [ScaledLoRA] {
 extension ParameterSpecification {
   /// Whether this is the weight of a layer that can have an adapter: a matrix or a convolution.
   package var canBeAdapted: Bool {
-    adapter == nil && name.hasSuffix(".weight") && !name.hasSuffix("_embedding.weight")
+    addition == nil && name.hasSuffix(".weight") && !name.hasSuffix("_embedding.weight")
       && (shape.rank == 2 || shape.rank == 4)
   }
 }

@@ -12,13 +12,13 @@ extension LoRA {
   /// The name that diffusers gives a LoRA's file in a folder.
   public static let fileName = "pytorch_lora_weights.safetensors"
 
-  /// Reads a LoRA in any of the layouts, old ones of diffusers included.
+  /// Reads a LoRA in any of the layouts, old ones of diffusers included, from a safetensors file or one of PyTorch's.
   ///
   /// Where a file says nothing of alpha it is the rank, as for its readers.
   ///
-  /// - Throws: `LoRAError`, `SafetensorsError` or `FileError`.
+  /// - Throws: `LoRAError`, or what is wrong with the file.
   public init(contentsOf url: URL) throws {
-    let file = try SafetensorsFile(url)
+    let file = try TensorFileFormat.open(url)
     var names: [LayerKey: [LoRAKey.Role: String]] = [:]
     var unexpected: [String] = []
     for name in file.names {
@@ -51,7 +51,7 @@ extension LoRA {
   }
 
   private static func layer(
-    _ key: LayerKey, _ names: [LoRAKey.Role: String], _ file: SafetensorsFile, _ metadata: LoRAMetadata?
+    _ key: LayerKey, _ names: [LoRAKey.Role: String], _ file: any TensorFile, _ metadata: LoRAMetadata?
   ) throws -> Layer {
     func matrix(_ role: LoRAKey.Role) throws -> Matrix {
       guard let name = names[role] else {
@@ -73,7 +73,7 @@ extension LoRA {
     return Layer(key.part, key.layer, alpha: alpha, down: down, up: up)
   }
 
-  private static func storedAlpha(_ name: String, _ file: SafetensorsFile) throws -> Float {
+  private static func storedAlpha(_ name: String, _ file: any TensorFile) throws -> Float {
     let type = try file.entry(name).dtype
     let numbers = [.int32, .int64].contains(type) ? try file.int32s(name).map(Float.init) : try file.floats(name)
     guard numbers.count == 1, numbers[0].isFinite else {

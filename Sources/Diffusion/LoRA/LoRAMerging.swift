@@ -19,7 +19,7 @@ extension [ScaledLoRA] {
     let nothing = NullBackend()
     func build<Model>(_ part: ModelPart, _ make: (Scope) throws -> Model) throws {
       _ = try ParameterStore.build(
-        on: nothing, trainable: { _ in false }, adapters: adapters(for: part), from: UndefinedParameters(), make)
+        on: nothing, trainable: { _ in false }, additions: adapters(for: part), from: UndefinedParameters(), make)
     }
     try build(.unet, folder.makeUNet)
     try build(.textEncoder, folder.makeTextEncoder)

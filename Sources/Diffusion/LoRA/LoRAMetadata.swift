@@ -11,7 +11,7 @@ struct LoRAMetadata {
   private let file: String
 
   /// Reads the entry of a file; `nil` where there is none.
-  init?(_ file: SafetensorsFile) throws {
+  init?(_ file: any TensorFile) throws {
     guard let text = file.metadata[Self.key] else { return nil }
     self.file = file.path
     do {

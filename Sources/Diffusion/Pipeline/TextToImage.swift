@@ -41,18 +41,21 @@ public struct TextToImage {
   /// - Parameters:
   ///   - computeType: the floating-point type that the networks compute in; latents and pixels are Float32.
   ///   - loras: what is added to the networks' layers.
+  ///   - words: new words that prompts may use.
   ///   - recordsSteps: whether the device records the work of a step and replays it.
-  /// - Throws: what is wrong with the folder, or `LoRAError` where an addition does not go with it.
+  /// - Throws: what is wrong with the folder, or `LoRAError`, `TextualInversionError` or `TokenizerError` where an
+  ///   addition does not go with it.
   public init(
     _ folder: ModelFolder, on backend: any Backend, computeType: DType = .float32, loras: [ScaledLoRA] = [],
-    recordsSteps: Bool = true
+    words: [TextualInversion] = [], recordsSteps: Bool = true
   ) throws {
+    var tokenizer = try folder.loadTokenizer()
+    let newTokens = try words.newTokens(in: &tokenizer, width: folder.textConfiguration.hiddenSize)
+    let additions: [any ModelAddition] = loras.adapters(for: .textEncoder) + (newTokens.map { [$0] } ?? [])
     self.init(
-      tokenizer: try folder.loadTokenizer(),
-      textEncoder: try folder.loadTextEncoder(
-        on: backend, computeType: computeType, adapters: loras.adapters(for: .textEncoder)
-      ).model,
-      unet: try folder.loadUNet(on: backend, computeType: computeType, adapters: loras.adapters(for: .unet)).model,
+      tokenizer: tokenizer,
+      textEncoder: try folder.loadTextEncoder(on: backend, computeType: computeType, additions: additions).model,
+      unet: try folder.loadUNet(on: backend, computeType: computeType, additions: loras.adapters(for: .unet)).model,
       autoencoder: try folder.loadAutoencoder(on: backend, computeType: computeType).model, on: backend,
       recordsSteps: recordsSteps)
   }
@@ -128,8 +131,7 @@ extension TextToImage {
       let negative = request.negativePrompts.isEmpty ? [""] : request.negativePrompts
       texts = (negative.count == 1 ? request.prompts.map { _ in negative[0] } : negative) + texts
     }
-    let ids = texts.flatMap { tokenizer.encode($0) }
-    return textEncoder(Tensor(ids, [texts.count, tokenizer.maximumLength], on: backend)).value
+    return textEncoder(textEncoder.prompts(texts.map(tokenizer.encode))).value
   }
 
   /// [batch, height, width, channels] of the latents that a request calls for.

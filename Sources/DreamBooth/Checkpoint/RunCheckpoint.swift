@@ -5,8 +5,8 @@ import Foundation
 /// For each trained part it holds the weights, under the path and the keys that diffusers has for them, and the two
 /// moments of AdamW as `exp_avg.<key>` and `exp_avg_sq.<key>` in `optimizer.safetensors` beside them, all in Float32
 /// and PyTorch's layout (but see `QuantizedState`), so that a run can be continued on another device and in another precision, though then not with
-/// the same bytes. Where adapters are trained, a file of diffusers' layout holds them too, for use elsewhere.
-/// `state.json` is written last and lists the other files.
+/// the same bytes. Where adapters or new words are trained, files of diffusers' layouts hold them too, for use
+/// elsewhere. `state.json` is written last and lists the other files.
 public struct RunCheckpoint: Sendable {
   /// The name of the file without which a folder is no checkpoint.
   static let stateFile = "state.json"
@@ -59,10 +59,8 @@ public struct RunCheckpoint: Sendable {
           files[path] = try CheckpointFolder.size(of: file)
         }
       }
-      if let lora = state.configuration.lora {
-        let file = temporary.appending(path: LoRA.fileName)
-        try LoRA(parts, lora).write(to: file, .diffusers, on: parts[0].parameters.backend)
-        files[LoRA.fileName] = try CheckpointFolder.size(of: file)
+      for file in try AdditionFiles.write(parts, state.configuration, into: temporary) {
+        files[file.lastPathComponent] = try CheckpointFolder.size(of: file)
       }
       var marker = try AtomicFile(path: temporary.appending(path: stateFile).path(percentEncoded: false))
       try marker.append(
@@ -93,11 +91,11 @@ public struct RunCheckpoint: Sendable {
     return (weights, moments)
   }
 
-  /// The size of a checkpoint: the weights, adapters twice, and two moments, and some room for headers, scales and the
+  /// The size of a checkpoint: the weights, additions twice, and two moments, and some room for headers, scales and the
   /// state.
   static func byteCount(_ parts: [TrainedPart], quantizesMoments: Bool) -> Int {
     parts.reduce(1 << 20) { bytes, part in
-      let weights = part.weightsFile == part.part.weightsFile ? 4 : 8
+      let weights = part.hasAdditions ? 8 : 4
       return bytes + (weights + (quantizesMoments ? 3 : 8)) * part.numberCount
     }
   }

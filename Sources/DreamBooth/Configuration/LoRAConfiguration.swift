@@ -70,7 +70,8 @@ public struct LoRAConfiguration: Sendable, Hashable, Codable {
     }
     guard parts.contains(where: { layers[$0]?.contains(where: adapts) == true }) else {
       throw TrainingOptionError(
-        .lora, "adapts layers of the text encoder alone, which is not trained; give --train_text_encoder")
+        .lora,
+        "has --target_modules \(targetModules.joined(separator: ",")), none of which is in a network that is trained")
     }
   }
 }
@@ -79,7 +80,7 @@ extension TrainingConfiguration {
   /// Whether a network is trained, be it by its own weights or by adapters.
   func trains(_ part: ModelPart) -> Bool {
     switch part {
-    case .unet: true
+    case .unet: trainUnet
     case .textEncoder: trainTextEncoder
     case .vae: false
     }
@@ -95,16 +96,19 @@ extension TrainingConfiguration {
   /// Whether a network's own weights are trained.
   func trainsWeights(of part: ModelPart) -> Bool { trains(part) && lora == nil }
 
-  /// The adapters that a network is built with.
+  /// What a network is built with besides what it has of its own.
   ///
-  /// - Parameter batchNumber: the number of the batch, one Int32 on the device, on which dropouts depend.
-  func adapters(for part: ModelPart, batchNumber: Tensor) -> [LowRankAdapters] {
-    guard let lora, trains(part) else { return [] }
+  /// - Parameters:
+  ///   - newTokens: the vectors of new words.
+  ///   - batchNumber: the number of the batch, one Int32 on the device, on which dropouts depend.
+  func additions(to part: ModelPart, _ newTokens: NewTokens? = nil, batchNumber: Tensor) -> [any ModelAddition] {
+    let words: [any ModelAddition] = newTokens.map { [$0] } ?? []
+    guard let lora, trains(part) else { return words }
     let seed = seed ?? 0
     // A seed of its own for each network, so that no two factors begin with the same numbers.
     let index = ModelPart.allCases.firstIndex(of: part) ?? 0
     let form = LowRankAdapters.Form(rank: lora.rank, scale: lora.alpha / Float(lora.rank))
-    return [
+    return words + [
       LowRankAdapters(
         name: LoRAConfiguration.adapterName, isTrained: true,
         dropout: lora.dropout > 0

@@ -47,6 +47,7 @@ extension KeyedDecodingContainer<TrainingConfiguration.CodingKeys> {
   /// Being more specific than the standard library's method, this one is what synthesised decoding calls.
   func decode(_: Bool.Type, forKey key: Key) throws -> Bool {
     if let flag = try decodeIfPresent(Bool.self, forKey: key) { return flag }
+    if key == .trainUnet { return true }
     guard [.fullBf16, .use8bitAdam, .fusedBackwardPass].contains(key) else {
       throw DecodingError.keyNotFound(
         key, DecodingError.Context(codingPath: codingPath, debugDescription: "\(key.rawValue) is missing"))

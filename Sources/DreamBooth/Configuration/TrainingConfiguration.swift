@@ -44,6 +44,8 @@ public struct TrainingConfiguration: Sendable, Hashable, Codable {
 
   // MARK: Length and batches
 
+  /// Whether the UNet is trained; not where new words or the text encoder are to learn alone.
+  public var trainUnet = true
   /// Whether the text encoder is trained along with the UNet.
   public var trainTextEncoder = false
   /// The instance pictures in one batch; as many class pictures join them under prior preservation.
@@ -66,6 +68,15 @@ public struct TrainingConfiguration: Sendable, Hashable, Codable {
 
   /// Adapters to train in place of the networks' own weights; `nil` to train those.
   public var lora: LoRAConfiguration?
+
+  // MARK: New words
+
+  /// Words that are to be learned (textual inversion; Gal et al., 2023), which the instance prompt contains.
+  public var placeholderToken: [String]?
+  /// For each of them a word of one token whose vector it begins with.
+  public var initializerToken: [String]?
+  /// How many vectors, and thereby tokens, each new word has; one where left out.
+  public var numVectors: Int?
 
   // MARK: Optimiser
 
@@ -153,6 +164,7 @@ public struct TrainingConfiguration: Sendable, Hashable, Codable {
     case numClassImages = "num_class_images"
     case sampleBatchSize = "sample_batch_size"
     case classInferenceSteps = "class_inference_steps"
+    case trainUnet = "train_unet"
     case trainTextEncoder = "train_text_encoder"
     case trainBatchSize = "train_batch_size"
     case numTrainEpochs = "num_train_epochs"
@@ -162,6 +174,9 @@ public struct TrainingConfiguration: Sendable, Hashable, Codable {
     case mixedPrecision = "mixed_precision"
     case fullBf16 = "full_bf16"
     case lora
+    case placeholderToken = "placeholder_token"
+    case initializerToken = "initializer_token"
+    case numVectors = "num_vectors"
     case learningRate = "learning_rate"
     case scaleLr = "scale_lr"
     case lrScheduler = "lr_scheduler"

@@ -29,6 +29,11 @@ extension TrainingConfiguration {
     try requireOptimizer()
     try requireMemorySavings()
     try lora?.validate()
+    try requireWords()
+    if !trainUnet && !trainTextEncoder && placeholderToken == nil {
+      throw TrainingOptionError(
+        .trainUnet, "is off and nothing else is trained; give --train_text_encoder or --placeholder_token")
+    }
     try requireLearningRateSchedule()
   }
 

@@ -4,7 +4,7 @@
 struct PromptStates: Sendable {
   private enum Storage: Sendable {
     case cached(Tensor)
-    case encoding(TextEncoder, ids: Tensor, checkpointing: Bool)
+    case encoding(TextEncoder, EncodedPrompts, checkpointing: Bool)
   }
 
   private let storage: Storage
@@ -16,19 +16,15 @@ struct PromptStates: Sendable {
   ///   - isTrained: whether the encoder changes from batch to batch.
   ///   - checkpointing: whether its activations are computed twice instead of being kept.
   init(
-    _ prompts: [[Int32]], _ encoder: TextEncoder, isTrained: Bool, checkpointing: Bool = false,
-    on backend: any Backend
+    _ prompts: [[Int32]], _ encoder: TextEncoder, isTrained: Bool, checkpointing: Bool = false
   ) {
-    let length = prompts[0].count
     if isTrained {
-      let ids = Tensor(prompts.flatMap { $0 }, [prompts.count, length], on: backend)
-      storage = .encoding(encoder, ids: ids, checkpointing: checkpointing)
+      storage = .encoding(encoder, encoder.prompts(prompts), checkpointing: checkpointing)
       return
     }
     var known: [[Int32]: Tensor] = [:]
     for prompt in prompts where known[prompt] == nil {
-      let ids = Tensor(prompt, [1, length], on: backend)
-      known[prompt] = withoutRecording { encoder(ids).value }
+      known[prompt] = withoutRecording { encoder(encoder.prompts([prompt])).value }
     }
     storage = .cached(Tensor.concatenated(prompts.map { known[$0]! }, axis: 0))
   }
@@ -37,7 +33,7 @@ struct PromptStates: Sendable {
   func callAsFunction() -> Variable {
     switch storage {
     case .cached(let states): Variable(states)
-    case .encoding(let encoder, let ids, let checkpointing): encoder(ids, checkpointing: checkpointing)
+    case .encoding(let encoder, let prompts, let checkpointing): encoder(prompts, checkpointing: checkpointing)
     }
   }
 }

@@ -17,6 +17,8 @@ public struct Trace: Sendable {
     public var steps: Int?
     /// The adapters that are trained, from these numbers on, instead of the networks' own weights.
     public var lora: LoRA?
+    /// The new words that are trained, from these vectors on, instead of the networks' own weights.
+    public var words: [TextualInversion] = []
     /// The type that the networks compute in. The loss is not scaled.
     public var computeType = DType.float32
 
@@ -48,23 +50,29 @@ public struct Trace: Sendable {
   ///
   /// - Throws: `TraceError`, or what is wrong with the model or the files.
   public func run(input: URL, output: URL) throws {
-    let trainsWeights = options.lora == nil
+    let trainsWeights = options.lora == nil && options.words.isEmpty
     let (unet, unetParameters) = try folder.loadUNet(
-      on: backend, computeType: options.computeType, adapters: adapters(for: .unet)
+      on: backend, computeType: options.computeType, additions: adapters(for: .unet)
     ) { _ in trainsWeights }
+    var tokenizer = try folder.loadTokenizer()
+    let newTokens = try options.words.newTokens(
+      in: &tokenizer, isTrained: true, width: folder.textConfiguration.hiddenSize)
     let inputs = try TraceInputs(
-      input, for: folder, timestepCount: unet.timestepCount, isSplit: options.priorLossWeight != nil, on: backend)
+      input, for: folder, newTokenCount: options.words.reduce(0) { $0 + $1.count }, timestepCount: unet.timestepCount,
+      isSplit: options.priorLossWeight != nil, on: backend)
     let (latents, pictureItems) = try encode(inputs)
     let trainsText = options.trainTextEncoder
+    let additions: [any ModelAddition] = adapters(for: .textEncoder) + (newTokens.map { [$0] } ?? [])
     let (textEncoder, textParameters) = try folder.loadTextEncoder(
-      on: backend, computeType: options.computeType, adapters: adapters(for: .textEncoder)
+      on: backend, computeType: options.computeType, additions: additions
     ) { _ in trainsText && trainsWeights }
+    let prompts = textEncoder.prompts(inputs.ids)
 
-    var parts = [TrainedPart(.unet, unetParameters)]
-    if trainsText { parts.append(TrainedPart(.textEncoder, textParameters)) }
+    let parts = [TrainedPart(.unet, unetParameters), TrainedPart(.textEncoder, textParameters)]
+      .filter { !$0.parameters.trainable.isEmpty }
     let denoise = makeStep(unet, batch: latents.shape[0])
     let walk = TraceWalk(parts, learningRate: options.learningRate, maximumGradientNorm: Trace.maximumGradientNorm) {
-      let states = textEncoder(inputs.ids, checkpointing: options.gradientCheckpointing)
+      let states = textEncoder(prompts, checkpointing: options.gradientCheckpointing)
       let result = denoise(
         DenoisingStep.Batch(
           latents: latents, noise: inputs.noise, timesteps: inputs.timesteps, encoderHiddenStates: states))

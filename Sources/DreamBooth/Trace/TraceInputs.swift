@@ -36,13 +36,15 @@ struct TraceInputs {
   let noise: Tensor
   /// Int32, [batch].
   let timesteps: Tensor
-  /// Int32, [batch, tokens].
-  let ids: Tensor
+  /// The token ids of each prompt.
+  let ids: [[Int32]]
 
   /// Reads `latents` or `pixel_values`, `noise`, `timesteps` and `input_ids`, and checks that they go together.
   ///
   /// - Throws: `TraceError`, `SafetensorsError`, `TensorFileError` or `FileError`.
-  init(_ url: URL, for folder: ModelFolder, timestepCount: Int, isSplit: Bool, on backend: any Backend) throws {
+  init(
+    _ url: URL, for folder: ModelFolder, newTokenCount: Int, timestepCount: Int, isSplit: Bool, on backend: any Backend
+  ) throws {
     let file = try SafetensorsFile(url)
     let autoencoder = folder.autoencoderConfiguration
     func requireShape(_ name: String, _ expected: String, _ isRight: (Shape) -> Bool) throws -> Shape {
@@ -58,12 +60,12 @@ struct TraceInputs {
       }
       return Tensor(try file.floats(name), shape, on: backend).channelsLast()
     }
-    func indices(_ name: String, _ range: Range<Int>, _ shape: Shape) throws -> Tensor {
+    func indices(_ name: String, _ range: Range<Int>) throws -> [Int32] {
       let values = try file.int32s(name)
       if let wrong = values.first(where: { !range.contains(Int($0)) }) {
         throw TraceError.outOfRange(path: file.path, tensor: name, value: Int(wrong), range: range)
       }
-      return Tensor(values, shape, on: backend)
+      return values
     }
 
     isPixels = file.entries["pixel_values"] != nil
@@ -79,11 +81,12 @@ struct TraceInputs {
     start = try picture(name, channels: channels)
 
     let times = try requireShape("timesteps", "[\(batch)]") { $0 == [batch] }
-    timesteps = try indices("timesteps", 0..<timestepCount, times)
+    timesteps = Tensor(try indices("timesteps", 0..<timestepCount), times, on: backend)
     let longest = folder.textConfiguration.maximumLength
     let tokens = try requireShape("input_ids", "[\(batch), at most \(longest)]") {
       $0.rank == 2 && $0[0] == batch && (1...longest).contains($0[1])
     }
-    ids = try indices("input_ids", 0..<folder.textConfiguration.vocabularySize, tokens)
+    let flat = try indices("input_ids", 0..<folder.textConfiguration.vocabularySize + newTokenCount)
+    ids = (0..<batch).map { Array(flat[$0 * tokens[1]..<($0 + 1) * tokens[1]]) }
   }
 }

@@ -2,12 +2,12 @@ import Foundation
 
 /// A DreamBooth run from its options to the trained model on disk (Ruiz et al., 2023).
 ///
-/// The output folder receives the trained model as a diffusers folder, or a trained LoRA as a file in diffusers' layout,
-/// `checkpoint-N` folders, sample pictures under `samples` and the log.
+/// The output folder receives the trained model as a diffusers folder, or a trained LoRA or new words as files in diffusers'
+/// layouts, `checkpoint-N` folders, sample pictures under `samples` and the log.
 public struct Trainer {
   /// How a run ended.
   public enum Outcome: Sendable, Hashable {
-    /// The trained model is in this folder, or the trained LoRA in this file.
+    /// The trained model is in this folder, or the trained LoRA or word in this file.
     case finished(model: URL)
     /// A stop was asked for; the run can be resumed from this checkpoint, unless it had not taken a step yet.
     case stopped(checkpoint: URL?)
@@ -64,7 +64,7 @@ public struct Trainer {
       try TrainingMemory.requireFit(
         folder, configuration, available: available, computeTypes: backend.computeTypes)
     }
-    if configuration.lora == nil { try TrainingModel.requireReplaceable(output) }
+    if configuration.trainsOwnWeights { try TrainingModel.requireReplaceable(output) }
     let model = try TrainingModel(folder, configuration, on: backend, recordsSteps: recordsSteps)
     // A sampler that is not ours should be found out before the first step and not at the first sample.
     let scheduler = try configuration.validationPrompt.map { _ in

@@ -28,7 +28,9 @@ public struct TrainingMemory: Sendable, Hashable {
         on: backend, trainable: { _ in configuration.trainsWeights(of: part) },
         computeType: configuration.mixedPrecision.computeType, masterType: configuration.masterType,
         gradients: configuration.gradientKeeping,
-        adapters: configuration.adapters(for: part, batchNumber: batchNumber), from: UndefinedParameters(), make)
+        additions: configuration.additions(
+          to: part, part == .textEncoder ? configuration.plannedTokens() : nil, batchNumber: batchNumber),
+        from: UndefinedParameters(), make)
       return (built.model, built.parameters)
     }
     try configuration.requireTrainable(folder)
@@ -45,8 +47,7 @@ public struct TrainingMemory: Sendable, Hashable {
         Array(
           repeating: [Int32](repeating: 0, count: folder.textConfiguration.maximumLength),
           count: configuration.batchCount),
-        textEncoder, isTrained: configuration.trainTextEncoder, checkpointing: configuration.gradientCheckpointing,
-        on: backend),
+        textEncoder, isTrained: configuration.trainsTextStates, checkpointing: configuration.gradientCheckpointing),
       scalingFactor: folder.autoencoderConfiguration.scalingFactor, offsetNoise: configuration.offsetNoise, seed: 0,
       on: backend)
     // The batches of a step are alike from the second on.

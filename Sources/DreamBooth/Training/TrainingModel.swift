@@ -8,11 +8,11 @@ public struct TrainingModel {
   public let pipeline: TextToImage
   /// The trained parts, the UNet first.
   public let parts: [TrainedPart]
-  /// Whether the text encoder is among them.
-  public let trainsTextEncoder: Bool
+  /// Whether what the text encoder makes of a prompt changes from step to step.
+  public let trainsTextStates: Bool
   /// The number of the batch that is trained on, one Int32 on the device; the first is 0.
   let batchNumber: Tensor
-  private let lora: LoRAConfiguration?
+  private let configuration: TrainingConfiguration
 
   /// Reads a model for a run.
   ///
@@ -23,21 +23,24 @@ public struct TrainingModel {
   ) throws {
     try configuration.requireTrainable(folder)
     self.folder = folder
-    lora = configuration.lora
-    trainsTextEncoder = configuration.trainTextEncoder
+    self.configuration = configuration
+    trainsTextStates = configuration.trainsTextStates
     let number = Tensor([Int32(0)], [], on: backend)
     batchNumber = number
+    var tokenizer = try folder.loadTokenizer()
+    let newTokens = try configuration.initialWords(of: folder, tokenizer).newTokens(
+      in: &tokenizer, isTrained: true, width: folder.textConfiguration.hiddenSize)
     let (computeType, masterType) = (configuration.mixedPrecision.computeType, configuration.masterType)
     let (unet, unetParameters) = try folder.loadUNet(
       on: backend, computeType: computeType, masterType: masterType, gradients: configuration.gradientKeeping,
-      adapters: configuration.adapters(for: .unet, batchNumber: number)
+      additions: configuration.additions(to: .unet, batchNumber: number)
     ) { _ in configuration.trainsWeights(of: .unet) }
     let (textEncoder, textParameters) = try folder.loadTextEncoder(
       on: backend, computeType: computeType, masterType: masterType, gradients: configuration.gradientKeeping,
-      adapters: configuration.adapters(for: .textEncoder, batchNumber: number)
+      additions: configuration.additions(to: .textEncoder, newTokens, batchNumber: number)
     ) { _ in configuration.trainsWeights(of: .textEncoder) }
     pipeline = TextToImage(
-      tokenizer: try folder.loadTokenizer(), textEncoder: textEncoder, unet: unet,
+      tokenizer: tokenizer, textEncoder: textEncoder, unet: unet,
       autoencoder: try folder.loadAutoencoder(on: backend, computeType: computeType).model, on: backend,
       recordsSteps: recordsSteps)
     parts = [TrainedPart(.unet, unetParameters), TrainedPart(.textEncoder, textParameters)]
@@ -57,7 +60,9 @@ public struct TrainingModel {
   ///
   /// - Throws: what is wrong with the folder's configurations.
   func savedByteCount() throws -> Int {
-    guard lora == nil else { return parts.reduce(1 << 20) { $0 + $1.numberCount * MemoryLayout<Float>.size } }
+    guard configuration.trainsOwnWeights else {
+      return parts.reduce(1 << 20) { $0 + $1.numberCount * MemoryLayout<Float>.size }
+    }
     return try ModelPart.allCases.reduce(1 << 23) { bytes, part in
       let numbers = try folder.specifications(of: part).reduce(0) { $0 + $1.shape.count }
       return bytes + numbers * MemoryLayout<Float>.size
@@ -74,22 +79,19 @@ public struct TrainingModel {
   /// The number of timesteps of the noise schedule.
   public var timestepCount: Int { pipeline.unet.timestepCount }
 
-  /// Writes what was trained into a folder that may hold other things, such as a run's checkpoints: a LoRA as a file in
-  /// diffusers' layout, a model as a diffusers folder.
+  /// Writes what was trained into a folder that may hold other things, such as a run's checkpoints: a LoRA and new words
+  /// as files in diffusers' layouts, a model as a diffusers folder.
   ///
   /// All parts are complete on the disk before the first is exchanged for an older one, so the folder is a model at
   /// every moment. `model_index.json`, without which it is none, comes last where there was no model before.
   ///
-  /// - Returns: the LoRA's file, or the folder.
+  /// - Returns: the file where there is one alone, or the folder.
   /// - Throws: `ModelFolderError.wouldRemove` where a part's place holds something else, `FileError`, or why the
   ///   original folder cannot be read.
   @discardableResult
   public func save(into destination: URL) throws -> URL {
-    if let lora {
-      let file = destination.appending(path: LoRA.fileName)
-      try LoRA(parts, lora).write(to: file, .diffusers, on: backend)
-      return file
-    }
+    let files = try AdditionFiles.write(parts, configuration, into: destination)
+    guard configuration.trainsOwnWeights else { return files.count == 1 ? files[0] : destination }
     try TrainingModel.requireReplaceable(destination)
     let staging = destination.appending(path: ".trained-model", directoryHint: .isDirectory)
     let trained = Dictionary(uniqueKeysWithValues: parts.map { ($0.part, $0.parameters) })
@@ -144,10 +146,10 @@ public struct TrainedPart {
   var numberCount: Int { parameters.trainable.reduce(0) { $0 + $1.specification.shape.count } }
 
   /// The file of a checkpoint that holds them: the part's own where its own weights are trained.
-  var weightsFile: String {
-    let isAdapted = parameters.trainable.contains { $0.specification.adapter != nil }
-    return isAdapted ? "\(part.folder)/adapters.safetensors" : part.weightsFile
-  }
+  var weightsFile: String { hasAdditions ? "\(part.folder)/trained.safetensors" : part.weightsFile }
+
+  /// Whether there is more among them than the part's own weights.
+  var hasAdditions: Bool { parameters.trainable.contains { $0.specification.addition != nil } }
 
   /// A part of a model and its parameters.
   public init(_ part: ModelPart, _ parameters: ParameterStore) {

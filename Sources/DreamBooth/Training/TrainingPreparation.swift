@@ -56,8 +56,8 @@ struct TrainingPreparation {
     return TrainingData(
       number: model.batchNumber, [part(instance, .instanceOrder)] + (prior.map { [part($0, .classOrder)] } ?? []),
       prompts: PromptStates(
-        prompts.map(model.pipeline.tokenizer.encode), model.pipeline.textEncoder, isTrained: model.trainsTextEncoder,
-        checkpointing: configuration.gradientCheckpointing, on: model.backend),
+        prompts.map(model.pipeline.tokenizer.encode), model.pipeline.textEncoder, isTrained: model.trainsTextStates,
+        checkpointing: configuration.gradientCheckpointing),
       scalingFactor: model.pipeline.autoencoder.configuration.scalingFactor, timestepCount: model.timestepCount,
       offsetNoise: configuration.offsetNoise, seed: seed, on: model.backend)
   }

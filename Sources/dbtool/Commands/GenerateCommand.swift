@@ -44,6 +44,12 @@ struct GenerateCommand: ParsableCommand {
       valueName: "file[:scale]"))
   var lora: [LoRAOption] = []
 
+  @Option(
+    help: ArgumentHelp(
+      "The vectors of a new word for prompts, as textual inversion makes them; repeat it for several.",
+      valueName: "file"))
+  var embedding: [String] = []
+
   @Option(help: ArgumentHelp("Start from the tensor 'latents' of this safetensors file.", valueName: "file"))
   var latents: String?
 
@@ -77,7 +83,8 @@ struct GenerateCommand: ParsableCommand {
     let folder = try ModelFolder(URL(filePath: model))
     let request = try request(on: backend)
     let pipeline = try TextToImage(
-      folder, on: backend, computeType: computeType, loras: lora.map { try $0.scaledLoRA() })
+      folder, on: backend, computeType: computeType, loras: lora.map { try $0.scaledLoRA() },
+      words: embedding.map { try TextualInversion(contentsOf: URL(filePath: $0)) })
     let sampler = try folder.schedulerConfiguration.makeScheduler(named: scheduler)
     let line = ProgressLine()
     let pictures = try pipeline(request, scheduler: sampler) { progress in

@@ -36,6 +36,9 @@ struct TraceCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Train these adapters instead of the networks' own weights.", valueName: "file"))
   var lora: String?
 
+  @Option(help: ArgumentHelp("Train the vectors of this new word alone; repeat it for several.", valueName: "file"))
+  var embedding: [String] = []
+
   @Option(help: "The learning rate of the optimiser steps.")
   var learningRate = 5e-6
 
@@ -66,6 +69,7 @@ struct TraceCommand: ParsableCommand {
     options.learningRate = learningRate
     options.steps = steps
     options.lora = try lora.map { try LoRA(contentsOf: URL(filePath: $0)) }
+    options.words = try embedding.map { try TextualInversion(contentsOf: URL(filePath: $0)) }
     let backend = try device.backend()
     options.computeType = try precision.computeType(on: backend)
     try Trace(ModelFolder(URL(filePath: model)), options, on: backend)

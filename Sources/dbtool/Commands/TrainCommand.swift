@@ -14,6 +14,7 @@ struct TrainCommand: ParsableCommand {
   @OptionGroup(title: "Subject and model") var subject: SubjectOptions
   @OptionGroup(title: "Prior preservation") var prior: PriorOptions
   @OptionGroup(title: "LoRA") var lora: LoRAOptions
+  @OptionGroup(title: "New words") var words: WordOptions
   @OptionGroup(title: "Training") var optimizer: OptimizerOptions
   @OptionGroup(title: "Checkpoints and samples") var output: OutputOptions
   @OptionGroup(title: "Device") var device: DeviceOption
@@ -23,6 +24,7 @@ struct TrainCommand: ParsableCommand {
     var configuration = subject.configuration()
     prior.apply(to: &configuration)
     lora.apply(to: &configuration)
+    words.apply(to: &configuration)
     optimizer.apply(to: &configuration)
     output.apply(to: &configuration)
     return configuration

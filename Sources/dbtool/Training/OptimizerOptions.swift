@@ -30,7 +30,7 @@ struct OptimizerOptions: ParsableArguments {
 
   @OptionGroup var memorySaving: MemorySavingOptions
 
-  @Option(help: "The highest learning rate. (default: 5e-6, or 1e-4 with --lora)")
+  @Option(help: "The highest learning rate. (default: 5e-6; 1e-4 with --lora; 5e-4 for new words alone)")
   var learningRate: Double?
 
   @Flag(

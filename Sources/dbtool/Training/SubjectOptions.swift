@@ -32,6 +32,11 @@ struct SubjectOptions: ParsableArguments {
   @Option(help: ArgumentHelp("How photos are resized. (default: bilinear)", valueName: "filter"))
   var imageInterpolationMode: ResamplingFilter?
 
+  @Flag(
+    inversion: .prefixedNo, exclusivity: .chooseLast,
+    help: "Train the UNet; not where the text encoder or new words are to learn alone.")
+  var trainUnet = true
+
   @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Train the text encoder along with the UNet.")
   var trainTextEncoder = false
 
@@ -43,6 +48,7 @@ struct SubjectOptions: ParsableArguments {
     configuration.seed = seed
     configuration.centerCrop = centerCrop
     configuration.randomFlip = randomFlip
+    configuration.trainUnet = trainUnet
     configuration.trainTextEncoder = trainTextEncoder
     resolution.map { configuration.resolution = $0 }
     imageInterpolationMode.map { configuration.imageInterpolationMode = $0 }

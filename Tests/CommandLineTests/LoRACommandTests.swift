@@ -1,0 +1,98 @@
+import DreamBooth
+import Foundation
+import TestSupport
+import Testing
+
+@testable import dbtool
+
+/// LoRAs and new words on the command line: training, conversion, merging, extraction, pictures.
+@Suite struct LoRACommandTests {
+  private let place: Workplace
+
+  init() throws { place = try Workplace() }
+
+  private func golden(_ name: String) -> String {
+    Fixtures.folder.appending(path: "goldens/\(name).safetensors").path(percentEncoded: false)
+  }
+
+  private let model = "model"
+
+  private func url(_ name: String) -> URL { place.file(name) }
+
+  @Test(
+    arguments: [
+      ("a.safetensors", "a.safetensors", 1), ("a.safetensors:0.5", "a.safetensors", 0.5), ("a:-1e-1", "a", -0.1),
+      ("a:b", "a:b", 1), ("a:b:2", "a:b", 2),
+    ] as [(String, String, Float)])
+  func aScaleMayFollowTheFile(_ text: String, _ path: String, _ scale: Float) throws {
+    let option = try #require(LoRAOption(argument: text))
+    #expect((option.path, option.scale) == (path, scale))
+  }
+
+  @Test(arguments: ["", ":1", "a:inf", "a:nan"])
+  func otherTextsAreNoFileAndScale(_ text: String) { #expect(LoRAOption(argument: text) == nil) }
+
+  @Test func aLoRAIsTrainedConvertedAndDrawnWith() throws {
+    try place.succeed(
+      place.training([
+        "--lora", "--rank", "2", "--lora-alpha", "6", "--lora_dropout=0.1", "--target-modules", "to_q,conv1",
+      ]))
+    let trained = try LoRA(contentsOf: url("out/pytorch_lora_weights.safetensors"))
+    #expect(trained.layers.allSatisfy { $0.rank == 2 && $0.alpha == 6 })
+    #expect(Set(trained.layers.map { $0.name.split(separator: ".").last }) == ["to_q", "conv1"])
+    #expect(!place.exists("out/model_index.json"))
+    try place.succeed([
+      "lora", "convert", "--layout", "kohya", "out/pytorch_lora_weights.safetensors", "kohya.safetensors",
+    ])
+    #expect(try LoRA(contentsOf: url("kohya.safetensors")).layers == trained.layers)
+    try place.succeed([
+      "generate", "--model", model, "--prompt", "a dog", "--steps", "1", "--lora", "kohya.safetensors:0.5", "--output",
+      "dog.png",
+    ])
+    #expect(place.exists("dog.png"))
+  }
+
+  @Test func aLoRAIsMergedAndExtracted() throws {
+    try place.succeed(["lora", "merge", "--model", model, "--lora", golden("lora/sd1") + ":0.5", "merged"])
+    let outcome = try place.succeed([
+      "lora", "extract", "--model", "merged", "--base", model, "--rank", "4", "found.safetensors",
+    ])
+    #expect(outcome.output.hasPrefix("56 layers hold 100.0% of the difference."))
+    try place.expectRefusal(
+      ["lora", "extract", "--model", model, "--base", model, "none.safetensors"], naming: ["have the same weights"])
+    try place.expectRefusal(
+      ["lora", "merge", "--model", model, "--lora", golden("lora/sd2"), "x"], naming: ["another model"])
+    #expect(!place.exists("x"))
+  }
+
+  @Test func optionsOfLoRAsNeedALoRA() throws {
+    try place.expectRefusal(place.training(["--rank", "8"]), naming: ["--rank goes with --lora only"])
+    try place.expectRefusal(place.training(["--lora", "--rank", "0"]), naming: ["--rank 0"])
+  }
+
+  @Test func wordsAreConvertedAndDrawnWith() throws {
+    let source = golden("textual-inversion/diffusers")
+    try place.succeed(["embedding", "--layout", "automatic1111", source, "word.pt"])
+    try place.succeed(["embedding", "--layout", "kohya", "word.pt", "pet.safetensors"])
+    let (first, last) = (
+      try TextualInversion(contentsOf: URL(filePath: source)), try TextualInversion(contentsOf: url("pet.safetensors"))
+    )
+    #expect((first.word, last.word) == ("<sks-dog>", "pet"))
+    #expect(first.vectors == last.vectors)
+    try place.succeed([
+      "generate", "--model", model, "--prompt", "a photo of pet", "--steps", "1", "--embedding", "pet.safetensors",
+      "--output", "pet.png",
+    ])
+    #expect(place.exists("pet.png"))
+  }
+
+  @Test func aWordIsLearned() throws {
+    var arguments = place.training([
+      "--placeholder-token", "<pet>", "--initializer-token", "dog", "--num-vectors", "2", "--no-train-unet",
+    ])
+    arguments = arguments.map { $0.contains("sks") ? "a photo of <pet>" : $0 }
+    try place.succeed(arguments)
+    let word = try TextualInversion(contentsOf: url("out/learned_embeds.safetensors"))
+    #expect((word.word, word.count) == ("<pet>", 2))
+  }
+}
