@@ -12,7 +12,7 @@ import Testing
     folder = try TemporaryFolder()
   }
 
-  private func file(header: String, data: [UInt8] = [], claimedLength: UInt64? = nil) throws -> URL {
+  @discardableResult private func file(header: String, data: [UInt8] = [], claimedLength: UInt64? = nil) throws -> URL {
     let url = folder.url.appending(path: "test.safetensors")
     let length = withUnsafeBytes(of: (claimedLength ?? UInt64(header.utf8.count)).littleEndian) { Array($0) }
     try Data(length + Array(header.utf8) + data).write(to: url)
@@ -88,6 +88,15 @@ import Testing
   func refusesLyingLengths(_ length: UInt64) throws {
     let url = try file(header: "{}", claimedLength: length)
     #expect(throws: SafetensorsError.self) { try SafetensorsFile(url) }
+  }
+
+  @Test func refusesHeadersLargerThanAnyModelNeeds() throws {
+    let limit = SafetensorsHeader.byteLimit
+    let url = try file(header: "{}" + String(repeating: " ", count: limit - 2))
+    #expect(try SafetensorsFile(url).entries.isEmpty)
+    try file(header: "{}" + String(repeating: " ", count: limit - 1))
+    let error = #expect(throws: SafetensorsError.self) { try SafetensorsFile(url) }
+    #expect(error?.problem == .headerTooLarge(byteCount: limit + 1))
   }
 
   @Test func refusesTruncation() throws {

@@ -26,9 +26,8 @@ public final class SafetensorsFile: TensorFile {
     let byteCount = file.byteCount
     guard byteCount >= 8 else { throw fail(.tooShort(byteCount: byteCount)) }
     let claimed = file.withBytes(0..<8) { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
-    guard claimed <= SafetensorsHeader.byteLimit, claimed <= byteCount - 8 else {
-      throw fail(.headerTooLong(claimed: claimed, byteCount: byteCount))
-    }
+    guard claimed <= byteCount - 8 else { throw fail(.headerTooLong(claimed: claimed, byteCount: byteCount)) }
+    guard claimed <= SafetensorsHeader.byteLimit else { throw fail(.headerTooLarge(byteCount: Int(claimed))) }
     let start = 8 + Int(claimed)
     let header: SafetensorsHeader
     do {

@@ -2,8 +2,9 @@ import Foundation
 
 /// The part of a safetensors file that says where each tensor stands.
 struct SafetensorsHeader: Decodable {
-  /// The largest header that other readers accept.
-  static let byteLimit = 100_000_000
+  /// Enough for fifty thousand tensors. Reading JSON takes many times its size in memory, so the 100 MB that the
+  /// format allows would be too much.
+  static let byteLimit = 8 << 20
 
   struct Entry: Decodable {
     let dtype: StoredType

@@ -25,8 +25,8 @@ struct PickleGraph {
     case dictionary([Value])
     /// A function or a class, by its module and name joined with a dot.
     case global(String)
-    /// The result of calling something.
-    case call(Call)
+    /// The result of calling something. Kept apart, so that nodes of the other kinds stay small.
+    indirect case call(Call)
     /// Something that stands outside the pickle, by its id.
     case persistent(Value)
   }

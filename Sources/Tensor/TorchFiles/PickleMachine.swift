@@ -3,8 +3,9 @@
 /// Python's own machine looks up functions and calls them; this one writes down which. The instructions are described in
 /// the comments of Python's Lib/pickletools.py.
 struct PickleMachine {
-  /// More instructions than any checkpoint needs. Each makes at most one value, so this bounds the memory as well.
-  static let instructionLimit = 2_000_000
+  /// Several times what the largest checkpoints need, some fifty for each tensor. Each instruction makes at most one
+  /// value, so this bounds the memory as well.
+  static let instructionLimit = 1_000_000
 
   private var graph = PickleGraph()
   private var stack: [PickleGraph.Value] = []

@@ -8,7 +8,7 @@ struct TorchInterpreter {
   /// Finds the bytes of a storage in the file.
   private let locate: (TorchStorage) throws -> Range<Int>
   /// What nodes have been turned into, and how deeply each nests. A node is visited once, however often it is referred to.
-  private var finished: [Int: (value: StoredValue, height: Int)] = [:]
+  private var finished: [(value: StoredValue, height: Int)?]
 
   /// Turns a whole pickle into a value.
   ///
@@ -32,6 +32,7 @@ struct TorchInterpreter {
     self.graph = graph
     self.file = file
     self.locate = locate
+    finished = Array(repeating: nil, count: graph.nodes.count)
   }
 
   private mutating func value(

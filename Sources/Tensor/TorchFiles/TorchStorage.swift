@@ -39,8 +39,8 @@ extension TorchStorage {
   ///
   /// - Throws: `TorchFileError.Problem` where the block is too short.
   func range(in block: Range<Int>) throws -> Range<Int> {
-    // Neither side can overflow: a block is part of a file.
-    guard firstNumber <= block.count / type.byteCount, count <= block.count / type.byteCount - firstNumber else {
+    let room = block.count / type.byteCount - firstNumber
+    guard count <= room else {
       throw TorchFileError.Problem.damagedTensor(
         "the storage '\(key)' has \(block.count) bytes, too few for \(count) numbers")
     }

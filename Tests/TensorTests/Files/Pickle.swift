@@ -23,9 +23,14 @@ enum Pickle {
     function + tuple(arguments) + Array("R".utf8)
   }
 
-  /// A storage outside the pickle, whose key is `0` unless another one is given.
-  static func storage(_ type: String = "FloatStorage", key: String = "0", count: Int = 2) -> [UInt8] {
-    tuple([text("storage"), global("torch", type), text(key), text("cpu"), integer(count)]) + Array("Q".utf8)
+  /// A storage outside the pickle, whose key is `0`.
+  ///
+  /// - Parameter part: the key, the first number and the length of the part of it that is meant, as in old files.
+  static func storage(
+    _ type: String = "FloatStorage", of module: String = "torch", count: Int = 2, part: [[UInt8]]? = nil
+  ) -> [UInt8] {
+    let whole = [text("storage"), global(module, type), text("0"), text("cpu"), integer(count)]
+    return tuple(whole + (part.map { [tuple($0)] } ?? [])) + Array("Q".utf8)
   }
 
   /// A tensor of numbers of that storage.
