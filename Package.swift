@@ -55,7 +55,7 @@ let package = Package(
       dependencies: ["CLinux", "COpenBLAS", "CPUKernels"] + kernelTargets.map { .byName(name: $0.name) },
       swiftSettings: vectorised),
     .target(name: "Autograd", dependencies: ["Tensor"], swiftSettings: safe),
-    .target(name: "Diffusion", dependencies: ["Autograd", "Images"], swiftSettings: safe),
+    .target(name: "Diffusion", dependencies: ["Autograd", "Images", "Yams"], swiftSettings: safe),
     .target(name: "Images", dependencies: ["Tensor", "CPNG", "CJPEG"], swiftSettings: plain),
     .target(
       name: "DreamBooth",

@@ -1,6 +1,9 @@
+import DreamBooth
+import Foundation
+
 /// The arguments as the user wrote them, turned into what the parser understands.
 enum CommandLineArguments {
-  /// Replaces `--config FILE` by the file's options, placed before the others so that the command line wins,
+  /// Replaces `--config FILE` by the file's options, unless it is a model's folder, placed before the others so that the command line wins,
   /// underscores in flags by dashes, and `--flag -1` by `--flag=-1`, which the parser would take for two flags.
   ///
   /// - Throws: `ConfigurationFileError`.
@@ -17,8 +20,8 @@ enum CommandLineArguments {
       let argument = dashed(written)
       if argument == "--config" {
         guard let path = pending.popFirst() else { throw ConfigurationFileError(path: "--config", "needs a file") }
-        fromFile += try ConfigurationFile.arguments(path)
-      } else if argument.hasPrefix("--config=") {
+        if isFolder(path) { rest += [argument, path] } else { fromFile += try ConfigurationFile.arguments(path) }
+      } else if argument.hasPrefix("--config="), !isFolder(String(argument.dropFirst("--config=".count))) {
         fromFile += try ConfigurationFile.arguments(String(argument.dropFirst("--config=".count)))
       } else if argument.hasPrefix("--"), !argument.contains("="), let next = pending.first, isNegative(next) {
         rest.append("\(argument)=\(pending.removeFirst())")
@@ -36,6 +39,8 @@ enum CommandLineArguments {
     let end = argument.firstIndex(of: "=") ?? argument.endIndex
     return String(argument[..<end].replacing("_", with: "-") + argument[end...])
   }
+
+  private static func isFolder(_ path: String) -> Bool { URL(filePath: path).isFolder }
 
   private static func isNegative(_ argument: String) -> Bool { argument.hasPrefix("-") && Double(argument) != nil }
 }

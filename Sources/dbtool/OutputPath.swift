@@ -51,5 +51,5 @@ struct PlaceTaken: Error, CustomStringConvertible {
   let path: String
 
   /// One line that says what to do.
-  var description: String { "\(path) exists already and is left as it is; choose a new folder" }
+  var description: String { "\(path) exists already and is left as it is; choose another place" }
 }

@@ -39,7 +39,7 @@ import Testing
     let home = try TemporaryFolder()
     let source = try ModelFolder(Fixtures.model(name))
     let (first, second) = (home.url.appending(path: "first"), home.url.appending(path: "second"))
-    try source.save(to: first, on: device)
+    try source.save(to: first)
     let saved = try ModelFolder(first)
     #expect(try parameters(saved) == parameters(source))
     #expect(
@@ -49,7 +49,7 @@ import Testing
         try Data(contentsOf: first.appending(path: file))
           == Data(contentsOf: Fixtures.model(name).appending(path: file)))
     }
-    try saved.save(to: second, on: device)
+    try saved.save(to: second)
     #expect(try contents(first) == contents(second))
   }
 
@@ -57,11 +57,11 @@ import Testing
     let home = try TemporaryFolder()
     let folder = home.url.appending(path: "model")
     // Its text encoder's file lacks the prefix; the other's autoencoder has names of old.
-    try ModelFolder(Fixtures.model("tiny-sd2")).save(to: folder, on: device)
+    try ModelFolder(Fixtures.model("tiny-sd2")).save(to: folder)
     let text = try SafetensorsFile(folder.appending(path: "text_encoder/model.safetensors"))
     #expect(text.names.allSatisfy { $0.hasPrefix("text_model.") })
     #expect(text.metadata == ["format": "pt"])
-    try ModelFolder(Fixtures.model("tiny-sd1")).save(to: folder, on: device)
+    try ModelFolder(Fixtures.model("tiny-sd1")).save(to: folder)
     let autoencoder = try SafetensorsFile(folder.appending(path: "vae/diffusion_pytorch_model.safetensors"))
     #expect(autoencoder.entries["decoder.mid_block.attentions.0.to_out.0.weight"] != nil)
     #expect(!autoencoder.names.contains { $0.contains("proj_attn") })
@@ -77,7 +77,7 @@ import Testing
     let home = try TemporaryFolder()
     let folder = home.url.appending(path: "model")
     let source = try ModelFolder(Fixtures.model("tiny-sample"))
-    try source.save(to: folder, dtype: .float16, on: device)
+    try source.save(to: folder, dtype: .float16)
     let saved = try ModelFolder(folder)
     for part in ModelPart.allCases { #expect(try saved.storedTypes(of: part) == [.float16]) }
     let expected = try parameters(source).mapValues { $0.map { Float(Float16($0)) } }
@@ -92,7 +92,7 @@ import Testing
     let parameter = try #require(store.parameters.first { $0.name == "conv_in.weight" })
     let numbers = before["unet/conv_in.weight"]?.map { $0 + 1 } ?? []
     parameter.assign(numbers)
-    try source.save(to: model.url, trained: [.unet: store], on: device)
+    try source.save(to: model.url, trained: [.unet: store])
     var expected = before
     expected["unet/conv_in.weight"] = numbers
     #expect(try parameters(model.open()) == expected)
@@ -106,7 +106,7 @@ import Testing
       try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
       try Data("mine".utf8).write(to: file)
       let before = try contents(model.url)
-      let error = #expect(throws: ModelFolderError.self) { try source.save(to: model.url, on: device) }
+      let error = #expect(throws: ModelFolderError.self) { try source.save(to: model.url) }
       guard case .wouldRemove? = error else {
         Issue.record("\(name): \(String(describing: error))")
         continue
@@ -121,7 +121,7 @@ import Testing
     try Data("mine".utf8).write(to: file)
     let source = try ModelFolder(Fixtures.model("tiny-sample"))
     #expect(throws: ModelFolderError.wouldRemove(entry: file.path(percentEncoded: false))) {
-      try source.save(to: file, on: device)
+      try source.save(to: file)
     }
     #expect(throws: FileError.self) { try source.save(to: file.appending(path: "model"), on: device) }
     #expect(try contents(home.url) == ["notes.txt": Data("mine".utf8)])
@@ -131,7 +131,7 @@ import Testing
     let (broken, good) = (try EditableModel(), try EditableModel())
     try broken.edit(.vae) { $0["quant_conv.bias"] = nil }
     let before = try contents(good.url)
-    #expect(throws: ModelFolderError.self) { try broken.open().save(to: good.url, on: device) }
+    #expect(throws: ModelFolderError.self) { try broken.open().save(to: good.url) }
     #expect(try contents(good.url) == before)
     let parent = good.url.deletingLastPathComponent().path(percentEncoded: false)
     #expect(try FileManager.default.contentsOfDirectory(atPath: parent) == ["model"])

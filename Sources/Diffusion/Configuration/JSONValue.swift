@@ -44,6 +44,15 @@ extension JSONValue: Codable {
   }
 }
 
+extension JSONValue {
+  /// The value as a file for people: members in alphabetical order, one on each line.
+  func document() throws -> Data {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    return try encoder.encode(self) + Data("\n".utf8)
+  }
+}
+
 extension JSONValue: CustomStringConvertible {
   /// The value as JSON on one line, members in alphabetical order.
   public var description: String {

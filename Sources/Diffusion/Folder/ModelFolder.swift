@@ -1,10 +1,11 @@
 import Foundation
 
-/// A folder that holds a Stable Diffusion model as diffusers writes it.
+/// A Stable Diffusion model on the disk: a folder as diffusers writes it, or a single file as the original
+/// implementation does.
 ///
 /// Opening reads and checks all configurations; weights and vocabulary are read when they are asked for.
 public struct ModelFolder: Sendable {
-  /// Where the folder is.
+  /// Where the folder or the file is.
   public let url: URL
   /// The options of the UNet.
   public let unetConfiguration: UNetConfiguration
@@ -16,12 +17,18 @@ public struct ModelFolder: Sendable {
   public let schedulerConfiguration: SchedulerConfig
   /// The JSON files as they were read, by their paths inside the folder.
   let documents: [String: Data]
+  /// The parts that belong to the model and are not used here, such as a safety checker: the names of their folders.
+  public let carriedParts: [String]
   /// Where weights and vocabulary come from.
-  private let contents: Contents
+  let contents: Contents
 
   enum Contents: Sendable {
-    /// The folder's files.
-    case files
+    /// The folder's files, perhaps in a variant.
+    case files(variant: String?)
+    /// One file.
+    case singleFile(SingleFile)
+    /// What several models are merged to.
+    case merged(ModelMerge)
     /// Random numbers of a seed, and a tokenizer that is at hand.
     case untrained(seed: UInt64, tokenizer: CLIPTokenizer)
   }
@@ -31,20 +38,35 @@ public struct ModelFolder: Sendable {
   static let schedulerFile = "scheduler/scheduler_config.json"
   static let tokenizerFolder = "tokenizer"
 
-  /// Opens a model's folder.
+  /// Opens a model's folder, or a single file that holds a model.
   ///
-  /// - Throws: `ModelFolderError` or `ConfigurationError`, which name the file and what is wrong.
-  public init(_ url: URL) throws {
-    guard url.isFolder else { throw ModelFolderError.notFolder(path: url.path(percentEncoded: false)) }
+  /// What a single file of Stable Diffusion 2 predicts is found out by asking it, unless the options or a file say so;
+  /// that takes as long as reading its UNet.
+  ///
+  /// - Throws: `ModelFolderError`, `ConfigurationError` or `SingleFileError`, which name the file and what is wrong.
+  public init(_ url: URL, options: ModelOptions = ModelOptions()) throws {
+    if url.isFolder {
+      try self.init(
+        url, documents: Self.readDocuments(url), contents: .files(variant: options.variant), use: options.use)
+    } else if FileManager.default.fileExists(atPath: url.path(percentEncoded: false)) {
+      try self.init(SingleFile(url, options: options), use: options.use)
+    } else {
+      throw ModelFolderError.notFound(path: url.path(percentEncoded: false))
+    }
+  }
+
+  /// The JSON files of a model's folder, by their paths inside it.
+  static func readDocuments(_ url: URL) throws -> [String: Data] {
+    guard url.isFolder else { throw ModelFolderError.notFound(path: url.path(percentEncoded: false)) }
     var documents: [String: Data] = [:]
     for file in [Self.indexFile, Self.schedulerFile] + ModelPart.allCases.map(\.configurationFile) {
       documents[file] = try Self.read(url.appending(path: file))
     }
-    try self.init(url, documents: documents)
+    return documents
   }
 
-  /// A folder whose JSON files are at hand.
-  init(_ url: URL, documents: [String: Data], contents: Contents = .files) throws {
+  /// A model whose JSON files are at hand.
+  init(_ url: URL, documents: [String: Data], contents: Contents, use: ModelOptions.Use = .pictures) throws {
     func document(_ file: String) throws -> (json: Data, file: String) {
       let path = url.appending(path: file).path(percentEncoded: false)
       guard let json = documents[file] else { throw ModelFolderError.missingFile(file: path) }
@@ -52,9 +74,10 @@ public struct ModelFolder: Sendable {
     }
     self.url = url
     self.contents = contents
-    let index = try document(Self.indexFile)
-    self.documents = documents.merging(
-      [Self.indexFile: try ModelIndex(index.json, file: index.file).json()], uniquingKeysWith: { $1 })
+    let indexDocument = try document(Self.indexFile)
+    let index = try ModelIndex(indexDocument.json, file: indexDocument.file, for: use)
+    carriedParts = index.optionalParts.filter { url.appending(path: $0).isFolder }
+    self.documents = documents.merging([Self.indexFile: try index.json(with: carriedParts)]) { $1 }
     let unet = try document(ModelPart.unet.configurationFile)
     unetConfiguration = try UNetConfiguration(json: unet.json, file: unet.file)
     let text = try document(ModelPart.textEncoder.configurationFile)
@@ -63,7 +86,7 @@ public struct ModelFolder: Sendable {
     autoencoderConfiguration = try AutoencoderConfiguration(json: autoencoder.json, file: autoencoder.file)
     let scheduler = try document(Self.schedulerFile)
     schedulerConfiguration = try SchedulerConfig(json: scheduler.json, file: scheduler.file)
-    try checkFit()
+    try checkFit(for: use)
   }
 
   private static func read(_ url: URL) throws -> Data {
@@ -76,7 +99,7 @@ public struct ModelFolder: Sendable {
     }
   }
 
-  private func checkFit() throws {
+  private func checkFit(for use: ModelOptions.Use) throws {
     func misfit(_ reason: String) -> ModelFolderError {
       .mismatch(folder: url.path(percentEncoded: false), reason: reason)
     }
@@ -85,7 +108,9 @@ public struct ModelFolder: Sendable {
       throw misfit("the UNet attends to states of \(expected) numbers, the text encoder's have \(width)")
     }
     let channels = autoencoderConfiguration.latentChannels
-    guard unetConfiguration.inputChannels == channels else {
+    // Besides the latents: those of a picture to be changed, and perhaps a mask.
+    let convertible = use == .conversion ? [2 * channels, 2 * channels + 1] : []
+    guard ([channels] + convertible).contains(unetConfiguration.inputChannels) else {
       throw misfit(
         "the UNet takes \(unetConfiguration.inputChannels) channels, latents have \(channels); "
           + "models that paint into a picture or enlarge one are not supported")
@@ -170,6 +195,8 @@ extension ModelFolder {
     let tokenizer =
       switch contents {
       case .files: try CLIPTokenizer(contentsOf: url.appending(path: Self.tokenizerFolder))
+      case .singleFile(let file): try file.tokenizer()
+      case .merged(let merge): try merge.models[0].loadTokenizer()
       case .untrained(_, let tokenizer): tokenizer
       }
     func misfit(_ reason: String) -> ModelFolderError {
@@ -199,13 +226,16 @@ extension ModelFolder {
   ///
   /// - Throws: `ModelFolderError` where there are no weights.
   public func storedTypes(of part: ModelPart) throws -> Set<StoredType> {
-    try StoredWeights(part, in: url).storedTypes
+    switch contents {
+    case .files, .singleFile, .merged: try storedWeights(of: part).storedTypes
+    case .untrained: [.float32]
+    }
   }
 
   /// Where the numbers of a part come from.
   private func weights(of part: ModelPart) throws -> any ParameterSource {
     switch contents {
-    case .files: return try StoredWeights(part, in: url)
+    case .files, .singleFile, .merged: return try storedWeights(of: part)
     case .untrained(let seed, _):
       // A seed of its own for each part, so that no two parameters get the same numbers.
       let index = ModelPart.allCases.firstIndex(of: part) ?? 0
@@ -230,8 +260,19 @@ extension ModelFolder {
 }
 
 extension URL {
+  /// The paths of all files below this folder, links to files among them, inside it.
+  ///
+  /// - Throws: `FileError`.
+  func files() throws -> [String] {
+    let path = path(percentEncoded: false)
+    guard let entries = FileManager.default.enumerator(atPath: path) else {
+      throw FileError(path: path, action: .read, code: ENOENT)
+    }
+    return entries.compactMap { $0 as? String }.filter { !appending(path: $0).isFolder }.sorted()
+  }
+
   /// Whether a folder stands there, or a link to one.
-  var isFolder: Bool {
+  package var isFolder: Bool {
     let path = resolvingSymlinksInPath().path(percentEncoded: false)
     let attributes = try? FileManager.default.attributesOfItem(atPath: path)
     return attributes?[.type] as? FileAttributeType == .typeDirectory

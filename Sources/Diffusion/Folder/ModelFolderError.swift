@@ -1,7 +1,7 @@
 /// Why a folder cannot be used as a Stable Diffusion model, or written as one.
 public enum ModelFolderError: Error, Equatable, CustomStringConvertible {
-  /// There is no folder of that name.
-  case notFolder(path: String)
+  /// There is neither a folder nor a file of that name.
+  case notFound(path: String)
   /// A file that every model has is not there.
   case missingFile(file: String)
   /// A file is there but the system does not let it be read.
@@ -14,6 +14,12 @@ public enum ModelFolderError: Error, Equatable, CustomStringConvertible {
   case unsupportedPart(file: String, part: String, found: String, supported: String)
   /// The weights are there, but in a form that is not read here.
   case unsupportedWeights(wanted: String, found: String)
+  /// There is no such variant of the weights.
+  case missingVariant(folder: String, variant: String)
+  /// The weights are there in several variants, and nothing says which one is meant.
+  case severalVariants(folder: String, variants: [String])
+  /// The list of the shards of some weights cannot be followed.
+  case badIndex(file: String, reason: String)
   /// The model asks for tensors that the file lacks.
   case missingKeys(file: String, keys: [String])
   /// The file holds tensors that the model does not have.
@@ -32,7 +38,7 @@ public enum ModelFolderError: Error, Equatable, CustomStringConvertible {
   /// The file at fault and what to do about it.
   public var description: String {
     switch self {
-    case .notFolder(let path): "\(path) is not a folder; give the folder of a diffusers model"
+    case .notFound(let path): "\(path) does not exist; give the folder of a diffusers model, or a single file"
     case .missingFile(let file): "\(file) is missing; the model's folder is incomplete, fetch it again"
     case .unreadable(let file, let reason): "\(file) cannot be read: \(reason)"
     case .unsupportedPipeline(let file, let name):
@@ -41,16 +47,19 @@ public enum ModelFolderError: Error, Equatable, CustomStringConvertible {
     case .unsupportedPart(let file, let part, let found, let supported):
       "\(file) lists \(found) as \(part); supported: \(supported)"
     case .unsupportedWeights(let wanted, let found):
-      "\(wanted) is missing and \(found) is not read here; load and save the model with diffusers' "
-        + "save_pretrained(safe_serialization=True), without a variant and in one file"
+      "\(wanted) is missing and \(found) is not read here; load and save the model with diffusers' save_pretrained"
+    case .missingVariant(let folder, let variant): "\(folder) holds no weights of the variant '\(variant)'"
+    case .severalVariants(let folder, let variants):
+      "\(folder) holds weights in several variants; choose one with --variant: \(variants.joined(separator: ", "))"
+    case .badIndex(let file, let reason): "\(file) does not say where the weights are: \(reason)"
     case .missingKeys(let file, let keys):
-      "\(file) lacks \(Self.listed(keys)) that config.json beside it calls for; they do not belong together"
+      "\(file) lacks \(Self.listed(keys)) that the model's configuration calls for; they do not belong together"
     case .unexpectedKeys(let file, let keys):
-      "\(file) holds \(Self.listed(keys)) that config.json beside it does not call for; they do not belong together"
+      "\(file) holds \(Self.listed(keys)) that the model's configuration does not call for; they do not belong together"
     case .ambiguousKeys(let file, let key, let names):
       "\(file) holds \(key) more than once, as \(names.joined(separator: " and "))"
     case .wrongShape(let file, let key, let found, let expected):
-      "\(file): \(key) has shape \(found), but config.json beside it calls for \(expected)"
+      "\(file): \(key) has shape \(found), but the model's configuration calls for \(expected)"
     case .wrongType(let file, let key, let found):
       "\(file): \(key) holds \(found); weights must be F32, F16 or BF16"
     case .mismatch(let folder, let reason): "\(folder): the parts do not fit together: \(reason)"

@@ -3,31 +3,36 @@ import Foundation
 extension ModelFolder {
   /// Writes a folder that diffusers and other programs open.
   ///
-  /// Configurations are written as they were read; parts that were not trained come from this folder. The new folder
-  /// takes its place only when it is complete and on the disk: until then, whatever stood there stays.
+  /// Configurations are written as they were read; parts that were not trained come from this model, and parts that are
+  /// not used here are copied. The new folder takes its place only when it is complete and on the disk: until then,
+  /// whatever stood there stays.
   ///
   /// - Parameters:
   ///   - destination: where the model goes; may be this folder itself.
-  ///   - trained: the parameters of the parts that differ from this folder's; additions are not written.
+  ///   - trained: the parameters of the parts that differ from this model's; additions are not written.
   ///   - loras: what is added to the weights of the other parts.
-  ///   - tokenizer: the tokenizer to write; this folder's own if left out.
-  ///   - dtype: the type of the numbers, float32 or float16.
-  ///   - backend: where numbers are converted.
+  ///   - tokenizer: the tokenizer to write; this model's own if left out.
+  ///   - dtype: the type of the numbers, float32, float16 or bfloat16; if nil, that in which they are stored.
+  ///   - isChecked: whether the weights are read back and compared before the new folder takes its place.
+  ///   - backend: where additions are computed.
+  ///   - progress: told of each tensor when it has been written.
   /// - Throws: `ModelFolderError.wouldRemove` where the destination holds anything but a model; otherwise `FileError`,
-  ///   `LoRAError` where an addition does not go with the model, or why this folder cannot be read.
+  ///   `LoRAError` where an addition does not go with the model, `WrittenFileError`, or why this model cannot be read.
   public func save(
     to destination: URL, trained: [ModelPart: ParameterStore] = [:], loras: [ScaledLoRA] = [],
-    tokenizer: CLIPTokenizer? = nil, dtype: DType = .float32, on backend: any Backend
+    tokenizer: CLIPTokenizer? = nil, dtype: DType? = .float32, isChecked: Bool = false,
+    on backend: any Backend = CPUBackend(), progress: @escaping (TensorItem) throws -> Void = { _ in }
   ) throws {
     try loras.requireFit(self)
     var contents = ModelFolderContents(
-      documents: documents, tokenizer: try tokenizer ?? loadTokenizer(), weights: [:])
+      documents: documents, tokenizer: try tokenizer ?? loadTokenizer(), weights: [:],
+      carried: carriedParts.map { url.appending(path: $0, directoryHint: .isDirectory) })
     for part in ModelPart.allCases {
       contents.weights[part] = {
-        try trained[part].map { items(of: $0, dtype) } ?? storedItems(of: part, loras, dtype, on: backend)
+        try trained[part].map { items(of: $0, dtype ?? .float32) } ?? storedItems(of: part, loras, dtype, on: backend)
       }
     }
-    try contents.write(to: destination)
+    try contents.write(to: destination, isChecked: isChecked, progress: progress)
   }
 
   /// The items of a part that was trained.
@@ -37,17 +42,15 @@ extension ModelFolder {
     }
   }
 
-  /// The items of a part as this folder has it, with additions.
+  /// The items of a part as this model has it, with additions.
   private func storedItems(
-    of part: ModelPart, _ loras: [ScaledLoRA], _ dtype: DType, on backend: any Backend
+    of part: ModelPart, _ loras: [ScaledLoRA], _ dtype: DType?, on backend: any Backend
   ) throws -> [TensorItem] {
-    let weights = try StoredWeights(part, in: url)
-    let specifications = try specifications(of: part)
-    try weights.check(specifications)
-    return specifications.map { specification in
-      TensorItem(specification.name, specification.shape, dtype) {
-        let weight = Tensor(try weights.numbers(specification.name), specification.shape, on: backend)
-        return loras.merged(into: weight, specification.name, of: part)
+    let stored = try tensors(of: part, as: dtype)
+    guard !loras.isEmpty else { return stored }
+    return try zip(stored, tensors(of: part)).map { written, read in
+      TensorItem(read.name, read.shape, DType(written.dtype) ?? .float32) {
+        loras.merged(into: Tensor(try read.floats(), read.shape, on: backend), read.name, of: part)
       }
     }
   }
@@ -60,6 +63,8 @@ struct ModelFolderContents {
   var tokenizer: CLIPTokenizer
   /// The tensors of each part, made only when their file is written, so that one part at a time is in memory.
   var weights: [ModelPart: () throws -> [TensorItem]]
+  /// Folders that are copied as they are, under their own names.
+  var carried: [URL] = []
 
   /// The files of a tokenizer.
   static let tokenizerFiles = [
@@ -67,23 +72,36 @@ struct ModelFolderContents {
   ]
 
   /// Writes the folder beside `destination` and puts it there when it is complete.
-  func write(to destination: URL) throws {
+  func write(
+    to destination: URL, isChecked: Bool = false, progress: @escaping (TensorItem) throws -> Void = { _ in }
+  ) throws {
     try refuseToRemove(destination)
     try AtomicFolder.write(to: destination) { folder in
       for (path, data) in documents {
         let file = folder.appending(path: path)
-        try FileManager.default.createDirectory(
-          at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-        var atomic = try AtomicFile(path: file.path(percentEncoded: false))
-        try atomic.append([UInt8](data))
-        try atomic.commit()
+        try AtomicFolder.makeIfMissing(file.deletingLastPathComponent())
+        try AtomicFile.write([UInt8](data), to: file)
+      }
+      for (source, path) in try carriedFiles() {
+        let copy = folder.appending(path: path)
+        try AtomicFolder.makeIfMissing(copy.deletingLastPathComponent())
+        try AtomicFile.copy(source, to: copy)
       }
       try tokenizer.save(to: folder.appending(path: ModelFolder.tokenizerFolder))
       for part in ModelPart.allCases {
         if let items = try weights[part]?() {
-          try SafetensorsWriter.write(items, to: folder.appending(path: part.weightsFile))
+          let file = folder.appending(path: part.weightsFile)
+          try SafetensorsWriter.write(items.map { $0.reporting(progress) }, to: file)
+          if isChecked { try WrittenFile.check(file, holds: items) }
         }
       }
+    }
+  }
+
+  /// Every file of the folders that are copied, and its path in the new folder.
+  private func carriedFiles() throws -> [(source: URL, path: String)] {
+    try carried.flatMap { folder in
+      try folder.files().map { (folder.appending(path: $0), "\(folder.lastPathComponent)/\($0)") }
     }
   }
 
@@ -96,8 +114,11 @@ struct ModelFolderContents {
     }
     let files =
       Array(documents.keys) + weights.keys.map(\.weightsFile)
-      + Self.tokenizerFiles.map { "\(ModelFolder.tokenizerFolder)/\($0)" }
-    let folders = files.map { $0.split(separator: "/").dropLast().joined(separator: "/") }
+      + Self.tokenizerFiles.map { "\(ModelFolder.tokenizerFolder)/\($0)" } + (try carriedFiles().map(\.path))
+    let folders = files.flatMap { file in
+      let parts = file.split(separator: "/")
+      return (1..<parts.count).map { parts.prefix($0).joined(separator: "/") }
+    }
     let known = Set(files + folders)
     for case let entry as String in contents where !known.contains(entry) {
       throw ModelFolderError.wouldRemove(entry: destination.appending(path: entry).path(percentEncoded: false))

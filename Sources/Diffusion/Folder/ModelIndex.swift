@@ -11,15 +11,20 @@ struct ModelIndex {
   /// Parts that a pipeline works without, and works without here.
   private static let optional = ["safety_checker", "feature_extractor", "image_encoder"]
 
+  /// The pipelines that a model may be written for, though they are not run here: the networks are the same.
+  private static let convertible: Set<JSONValue> = [
+    "StableDiffusionInpaintPipeline", "StableDiffusionInstructPix2PixPipeline", "StableDiffusionImg2ImgPipeline",
+  ]
+
   /// Reads and checks a model_index.json.
-  init(_ json: Data, file: String) throws {
+  init(_ json: Data, file: String, for use: ModelOptions.Use) throws {
     do {
       members = try JSONDecoder().decode([String: JSONValue].self, from: json)
     } catch let error as DecodingError {
       throw ConfigurationError.notJSON(file: file, reason: error.reason)
     }
-    guard members["_class_name"] == "StableDiffusionPipeline" else {
-      let name = members["_class_name"] ?? .null
+    let name = members["_class_name"] ?? .null
+    guard name == "StableDiffusionPipeline" || use == .conversion && Self.convertible.contains(name) else {
       throw ModelFolderError.unsupportedPipeline(file: file, name: "\(name)")
     }
     for (part, supported) in Self.supported.sorted(by: { $0.key < $1.key }) {
@@ -46,13 +51,19 @@ struct ModelIndex {
     return name
   }
 
-  /// The index of a folder that holds none of the optional parts.
-  func json() throws -> Data {
+  /// The optional parts that the index lists.
+  var optionalParts: [String] {
+    Self.optional.filter { part in
+      guard case .array(let pair)? = members[part] else { return false }
+      return pair.contains { $0 != .null }
+    }
+  }
+
+  /// The index of a folder that holds some of the optional parts and no others.
+  func json(with parts: [String]) throws -> Data {
     var members = members
-    for part in Self.optional where members[part] != nil { members[part] = [.null, .null] }
-    members["requires_safety_checker"] = false
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    return try encoder.encode(members) + Data("\n".utf8)
+    for part in Self.optional where members[part] != nil && !parts.contains(part) { members[part] = [.null, .null] }
+    if !parts.contains("safety_checker") { members["requires_safety_checker"] = false }
+    return try JSONValue.object(members).document()
   }
 }

@@ -15,6 +15,15 @@ public enum ModelPart: String, Sendable, CaseIterable {
     }
   }
 
+  /// The forms in which weights are found, the best one first.
+  var weightForms: [WeightForm] {
+    switch self {
+    case .unet, .vae: ["safetensors", "bin"].map { WeightForm(stem: "diffusion_pytorch_model", ending: $0) }
+    case .textEncoder:
+      [WeightForm(stem: "model", ending: "safetensors"), WeightForm(stem: "pytorch_model", ending: "bin")]
+    }
+  }
+
   /// The file that holds the options, inside the model's folder.
   var configurationFile: String { "\(folder)/config.json" }
 

@@ -1,71 +1,72 @@
 import Foundation
 
-/// The weights of one part of a model in its safetensors file, under the names that the models ask for.
+/// The stored weights of one part of a model, under the names that the models ask for.
 ///
 /// Strict: every parameter must be there with the right extents, and nothing else.
 struct StoredWeights: ParameterSource {
+  /// Where the weights stand, for error messages.
+  private let path: String
   private let part: ModelPart
-  private let file: SafetensorsFile
-  /// The name in the file of each parameter.
-  private let names: [String: String]
+  /// The tensors by the parameters that they stand for.
+  private let tensors: [String: TensorItem]
 
-  /// Opens the weights of `part` in a model's folder.
+  /// The weights of `part` in a model's folder.
   ///
-  /// - Throws: `ModelFolderError` where they are missing or ambiguous, `SafetensorsError` where they are damaged.
-  init(_ part: ModelPart, in folder: URL) throws {
-    self.part = part
-    let url = folder.appending(path: part.weightsFile)
-    if !FileManager.default.fileExists(atPath: url.path(percentEncoded: false)) {
-      throw Self.missing(url)
-    }
-    file = try SafetensorsFile(url)
-    var names: [String: String] = [:]
-    for name in file.names {
-      guard let key = part.key(ofStored: name) else { continue }
-      if let other = names.updateValue(name, forKey: key) {
-        throw ModelFolderError.ambiguousKeys(file: file.path, key: key, names: [other, name].sorted())
-      }
-    }
-    self.names = names
+  /// - Parameter variant: the variant to read, such as `fp16`; the plain files, or the only variant, if nil.
+  /// - Throws: `ModelFolderError` where they are missing or ambiguous, or what is wrong with their files.
+  init(_ part: ModelPart, in folder: URL, variant: String? = nil) throws {
+    let files = try WeightFiles(part, in: folder, variant: variant)
+    try self.init(part, files.tensors(), path: files.path)
   }
 
-  /// Says why there are no weights: whether they stand there in another form.
-  private static func missing(_ url: URL) -> ModelFolderError {
-    let path = url.path(percentEncoded: false)
-    let folder = url.deletingLastPathComponent().path(percentEncoded: false)
-    let contents = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    let otherForms = contents.filter { name in
-      [".safetensors.index.json", ".safetensors", ".bin", ".msgpack", ".h5", ".ckpt"].contains { name.hasSuffix($0) }
+  /// Weights under the names that some version of the libraries gives them.
+  init(_ part: ModelPart, _ stored: [TensorItem], path: String) throws {
+    self.path = path
+    self.part = part
+    var tensors: [String: TensorItem] = [:]
+    for tensor in stored {
+      guard let key = part.key(ofStored: tensor.name) else { continue }
+      if let other = tensors.updateValue(tensor, forKey: key) {
+        throw ModelFolderError.ambiguousKeys(file: path, key: key, names: [other.name, tensor.name].sorted())
+      }
     }
-    guard let other = otherForms.min() else { return .missingFile(file: path) }
-    return .unsupportedWeights(wanted: path, found: other)
+    self.tensors = tensors
   }
 
   func check(_ specifications: [ParameterSpecification]) throws {
-    let missing = specifications.map(\.name).filter { names[$0] == nil }
-    guard missing.isEmpty else { throw ModelFolderError.missingKeys(file: file.path, keys: missing) }
-    let unexpected = Set(names.keys).subtracting(specifications.map(\.name))
+    let missing = specifications.map(\.name).filter { tensors[$0] == nil }
+    guard missing.isEmpty else { throw ModelFolderError.missingKeys(file: path, keys: missing) }
+    let unexpected = Set(tensors.keys).subtracting(specifications.map(\.name))
     guard unexpected.isEmpty else {
-      throw ModelFolderError.unexpectedKeys(file: file.path, keys: unexpected.map { names[$0]! }.sorted())
+      throw ModelFolderError.unexpectedKeys(file: path, keys: unexpected.map { tensors[$0]!.name }.sorted())
     }
     for specification in specifications {
-      let name = names[specification.name]!
-      let entry = try file.entry(name)
-      guard part.accepts(entry.shape, for: specification.shape) else {
+      let tensor = tensors[specification.name]!
+      guard part.accepts(tensor.shape, for: specification.shape) else {
         throw ModelFolderError.wrongShape(
-          file: file.path, key: name, found: entry.shape, expected: specification.shape)
+          file: path, key: tensor.name, found: tensor.shape, expected: specification.shape)
       }
-      guard [.float32, .float16, .bfloat16].contains(entry.dtype) else {
-        throw ModelFolderError.wrongType(file: file.path, key: name, found: entry.dtype.rawValue)
+      guard [.float32, .float16, .bfloat16].contains(tensor.dtype) else {
+        throw ModelFolderError.wrongType(file: path, key: tensor.name, found: tensor.dtype.rawValue)
       }
     }
   }
 
-  func fill(_ parameter: Parameter) throws { parameter.assign(try numbers(parameter.name)) }
+  func fill(_ parameter: Parameter) throws {
+    guard let tensor = tensors[parameter.name] else {
+      throw ModelFolderError.missingKeys(file: path, keys: [parameter.name])
+    }
+    parameter.assign(try tensor.floats())
+  }
 
-  /// A parameter's numbers in PyTorch's order.
-  func numbers(_ key: String) throws -> [Float] { try file.floats(names[key] ?? key) }
+  /// The tensors under the names and with the extents of diffusers' present version.
+  ///
+  /// - Throws: `ModelFolderError` where they are not what is specified.
+  func tensors(_ specifications: [ParameterSpecification]) throws -> [TensorItem] {
+    try check(specifications)
+    return specifications.map { tensors[$0.name]!.named($0.name).reshaped($0.shape) }
+  }
 
   /// The types that the numbers are stored as.
-  var storedTypes: Set<StoredType> { Set(names.values.compactMap { file.entries[$0]?.dtype }) }
+  var storedTypes: Set<StoredType> { Set(tensors.values.map(\.dtype)) }
 }

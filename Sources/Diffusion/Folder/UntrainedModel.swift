@@ -45,8 +45,9 @@ extension StandardModel {
   public func saveUntrained(
     to destination: URL, seed: UInt64, dtype: DType = .float32, on backend: any Backend
   ) throws {
-    try ModelFolder(destination, documents: documents).writeUntrained(
-      to: destination, tokenizer: .bytes(padding: paddingToken), seed: seed, dtype: dtype, on: backend)
+    let tokenizer = try CLIPTokenizer.bytes(padding: paddingToken)
+    try ModelFolder(destination, documents: documents, contents: .untrained(seed: seed, tokenizer: tokenizer))
+      .writeUntrained(to: destination, tokenizer: tokenizer, seed: seed, dtype: dtype, on: backend)
   }
 
   /// A model of this shape whose weights are random, as PyTorch initialises them, with a tokenizer of bytes; it stands

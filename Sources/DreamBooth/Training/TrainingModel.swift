@@ -95,7 +95,7 @@ public struct TrainingModel {
     try TrainingModel.requireReplaceable(destination)
     let staging = destination.appending(path: ".trained-model", directoryHint: .isDirectory)
     let trained = Dictionary(uniqueKeysWithValues: parts.map { ($0.part, $0.parameters) })
-    try folder.save(to: staging, trained: trained, on: backend)
+    try folder.save(to: staging, trained: trained)
     for name in TrainingModel.entries {
       try AtomicFolder.replace(destination.appending(path: name), with: staging.appending(path: name))
     }

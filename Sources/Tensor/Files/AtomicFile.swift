@@ -73,6 +73,14 @@ public struct AtomicFile: ~Copyable {
     try file.commit()
   }
 
+  /// Copies a whole file.
+  public static func copy(_ source: URL, to url: URL) throws(FileError) {
+    let original = try MappedFile(source)
+    var file = try AtomicFile(path: url.path(percentEncoded: false))
+    try original.withBytes(0..<original.byteCount) { bytes throws(FileError) in try file.append(bytes) }
+    try file.commit()
+  }
+
   deinit {
     close(descriptor)
     if !isCommitted { unlink(temporaryPath) }

@@ -31,11 +31,28 @@ final class MappedFile: Sendable {
     if byteCount > 0 { munmap(UnsafeMutableRawPointer(bitPattern: address), byteCount) }
   }
 
+  /// Ranges from this size on are given back to the system once they were read.
+  private static let largeRange = 1 << 20
+
   /// Calls `body` with the bytes of a range of the file.
-  func withBytes<Result>(_ range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+  ///
+  /// The pages of a large range do not count as this process's memory afterwards, so that a file larger than the memory
+  /// can be read from end to end; the system's own copy of them stays.
+  func withBytes<Result, Failure: Error>(
+    _ range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
     require(
       range.lowerBound >= 0 && range.upperBound <= byteCount, "MappedFile: \(range) is outside \(byteCount) bytes")
     let start = UnsafeRawPointer(bitPattern: address).map { $0 + range.lowerBound }
+    defer { if range.count >= Self.largeRange { forget(range) } }
     return try body(UnsafeRawBufferPointer(start: start, count: start == nil ? 0 : range.count))
+  }
+
+  /// Takes the whole pages of a range out of this process's memory. They are read again when they are touched again.
+  private func forget(_ range: Range<Int>) {
+    let page = Int(getpagesize())
+    let (first, last) = ((range.lowerBound + page - 1) / page * page, range.upperBound / page * page)
+    guard first < last, let start = UnsafeMutableRawPointer(bitPattern: address + UInt(first)) else { return }
+    madvise(start, last - first, MADV_DONTNEED)
   }
 }

@@ -37,15 +37,7 @@ public struct StoredTensor: Sendable {
 
   /// Real numbers of any width in single precision, or nil where it holds something else.
   public func floats() -> [Float]? {
-    withBytes { bytes in
-      switch dtype {
-      case .float32: numbers(bytes) { (x: UInt32) in Float(bitPattern: x) }
-      case .float16: numbers(bytes) { (x: UInt16) in Float(halfBits: x) }
-      case .bfloat16: numbers(bytes) { (x: UInt16) in BFloat16(bits: x).float }
-      case .float64: numbers(bytes) { (x: UInt64) in Float(Double(bitPattern: x)) }
-      default: nil
-      }
-    }
+    dtype.isReal ? withBytes(dtype.realNumbers) : nil
   }
 
   /// Integers of 32 or 64 bits, or nil where it holds something else.
@@ -56,6 +48,22 @@ public struct StoredTensor: Sendable {
       case .int64: numbers(bytes) { (x: UInt64) in Int(Int64(bitPattern: x)) }
       default: nil
       }
+    }
+  }
+}
+
+extension StoredType {
+  /// Whether these are real numbers, between whose types tensors can be converted.
+  public var isReal: Bool { [.float16, .bfloat16, .float32, .float64].contains(self) }
+
+  /// Little-endian numbers of this type, which must be real, in single precision.
+  func realNumbers(_ bytes: UnsafeRawBufferPointer) -> [Float] {
+    switch self {
+    case .float32: numbers(bytes) { (x: UInt32) in Float(bitPattern: x) }
+    case .float16: numbers(bytes) { (x: UInt16) in Float(halfBits: x) }
+    case .bfloat16: numbers(bytes) { (x: UInt16) in BFloat16(bits: x).float }
+    case .float64: numbers(bytes) { (x: UInt64) in Float(Double(bitPattern: x)) }
+    default: fatalError("realNumbers: \(self) holds none")
     }
   }
 }

@@ -49,7 +49,8 @@ public struct TensorItem {
     self.init(name, shape, dtype) { append in try bytes().withUnsafeBytes(append) }
   }
 
-  private init(
+  /// Bytes that are handed over in order, in pieces that end between two numbers.
+  init(
     _ name: String, _ shape: Shape, _ dtype: StoredType, produce: @escaping (_ append: Append) throws -> Void
   ) {
     self.name = name

@@ -8,7 +8,7 @@ struct ClassImagesCommand: ParsableCommand {
     commandName: "class-images", abstract: "Generate the class pictures of a run ahead of it.",
     discussion: "Pictures that are there already count; no picture is made twice, however often this is interrupted.")
 
-  @Option(help: ArgumentHelp("The model: a diffusers folder.", valueName: "folder"))
+  @Option(help: ArgumentHelp("The model: a diffusers folder or a single file.", valueName: "model"))
   var pretrainedModelNameOrPath: String
 
   @Option(help: ArgumentHelp("The folder of class pictures.", valueName: "folder"))
@@ -35,6 +35,7 @@ struct ClassImagesCommand: ParsableCommand {
   @Option(help: "What the noise derives from, together with a picture's number.")
   var seed: UInt64 = 0
 
+  @OptionGroup var reading: ModelReadingOptions
   @OptionGroup var precision: PrecisionOption
   @OptionGroup var device: DeviceOption
 
@@ -59,7 +60,7 @@ struct ClassImagesCommand: ParsableCommand {
     let stop = StopSignal()
     let interrupts = Interrupts(stop, promise: "Stopping; the pictures that are finished stay.")
     defer { interrupts.stopListening() }
-    let folder = try ModelFolder(URL(filePath: pretrainedModelNameOrPath))
+    let folder = try reading.model(pretrainedModelNameOrPath)
     let pipeline = try TextToImage(folder, on: backend, computeType: computeType)
     let line = ProgressLine()
     let isComplete = try images.generate(

@@ -8,7 +8,7 @@ struct GenerateCommand: ParsableCommand {
     commandName: "generate", abstract: "Make pictures from text.",
     discussion: "A seed means the same picture as in diffusers with torch.Generator(\"cpu\").")
 
-  @Option(help: ArgumentHelp("The model: a diffusers folder.", valueName: "folder"))
+  @Option(help: ArgumentHelp("The model: a diffusers folder or a single file.", valueName: "model"))
   var model: String
 
   @Option(help: "What the picture shows; repeat it for several pictures.")
@@ -61,6 +61,7 @@ struct GenerateCommand: ParsableCommand {
     help: ArgumentHelp("The PNG to write; a folder where there are several pictures.", valueName: "path"))
   var output: String
 
+  @OptionGroup var reading: ModelReadingOptions
   @OptionGroup var precision: PrecisionOption
   @OptionGroup var device: DeviceOption
 
@@ -80,7 +81,7 @@ struct GenerateCommand: ParsableCommand {
     try requireOutput()
     let backend = try device.backend()
     let computeType = try precision.computeType(on: backend)
-    let folder = try ModelFolder(URL(filePath: model))
+    let folder = try reading.model(model)
     let request = try request(on: backend)
     let pipeline = try TextToImage(
       folder, on: backend, computeType: computeType, loras: lora.map { try $0.scaledLoRA() },

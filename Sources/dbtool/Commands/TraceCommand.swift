@@ -12,7 +12,7 @@ struct TraceCommand: ParsableCommand {
       and 'input_ids'. With prior preservation the second half of the batch is the class half.
       """)
 
-  @Option(help: ArgumentHelp("The model: a diffusers folder.", valueName: "folder"))
+  @Option(help: ArgumentHelp("The model: a diffusers folder or a single file.", valueName: "model"))
   var model: String
 
   @Option(help: ArgumentHelp("The safetensors file with the numbers to start from.", valueName: "file"))
@@ -48,6 +48,7 @@ struct TraceCommand: ParsableCommand {
   @Option(help: "The type of the networks' arithmetic: fp32, fp16 or bf16, the latter where the device has them.")
   var precision = Precision.fp32
 
+  @OptionGroup var reading: ModelReadingOptions
   @OptionGroup var device: DeviceOption
 
   func validate() throws {
@@ -72,7 +73,7 @@ struct TraceCommand: ParsableCommand {
     options.words = try embedding.map { try TextualInversion(contentsOf: URL(filePath: $0)) }
     let backend = try device.backend()
     options.computeType = try precision.computeType(on: backend)
-    try Trace(ModelFolder(URL(filePath: model)), options, on: backend)
+    try Trace(reading.model(model), options, on: backend)
       .run(input: URL(filePath: inputs), output: URL(filePath: output))
   }
 }

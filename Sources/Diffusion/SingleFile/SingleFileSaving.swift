@@ -1,0 +1,65 @@
+import Foundation
+
+/// The formats that a whole model in one file has.
+public enum SingleFileFormat: String, Sendable, CaseIterable {
+  /// A safetensors file.
+  case safetensors
+  /// What PyTorch saves, with everything under `state_dict`.
+  case ckpt
+}
+
+extension ModelFolder {
+  /// Writes the model as one file in the layout of its original implementation, which WebUIs read.
+  ///
+  /// The file is read back and compared bit by bit before it takes its place. A model that predicts velocity gets a YAML
+  /// file of the same name beside it, without which WebUIs would take it for one that predicts noise.
+  ///
+  /// - Parameters:
+  ///   - destination: where the file goes.
+  ///   - dtype: the type of the numbers; if nil, that in which they are stored.
+  ///   - progress: told of each tensor when it has been written.
+  /// - Throws: `WrittenFileError` where the disk does not give back what it was given, `FileError`, or why this model
+  ///   cannot be read. Whatever stood at the destination is then unharmed. `ModelFolderError.wouldRemove` where the YAML
+  ///   file would replace another one.
+  public func saveSingleFile(
+    to destination: URL, format: SingleFileFormat, dtype: DType? = nil,
+    progress: @escaping (TensorItem) throws -> Void = { _ in }
+  ) throws {
+    let predictsVelocity = schedulerConfiguration.predictionType == .velocity
+    let yaml = SingleFileYAML.url(beside: destination)
+    if predictsVelocity, FileManager.default.fileExists(atPath: yaml.path(percentEncoded: false)) {
+      throw ModelFolderError.wouldRemove(entry: yaml.path(percentEncoded: false))
+    }
+    let tensors = try singleFileTensors(as: dtype)
+    let temporary = destination.deletingLastPathComponent()
+      .appending(path: ".unfinished-\(destination.lastPathComponent).tmp")
+    let written = tensors.map { $0.reporting(progress) }
+    try AtomicFolder.makeIfMissing(destination.deletingLastPathComponent())
+    switch format {
+    case .safetensors:
+      let metadata = modelSpecification(title: destination.deletingPathExtension().lastPathComponent)
+      try SafetensorsWriter.write(written, metadata: metadata, to: temporary)
+    case .ckpt: try TorchWriter.write(["state_dict": .tensors(written)], to: temporary)
+    }
+    try WrittenFile.check(temporary, holds: tensors)
+    try AtomicFolder.replace(destination, with: temporary)
+    if predictsVelocity { try AtomicFile.write(Array(originalYAML.utf8), to: yaml) }
+  }
+
+  /// What a safetensors file says of the model for people and programs (Stability AI's ModelSpec).
+  func modelSpecification(title: String) -> [String: String] {
+    let predictsVelocity = schedulerConfiguration.predictionType == .velocity
+    let side = (unetConfiguration.sampleHeight ?? 64) * autoencoderConfiguration.downFactor
+    let architecture =
+      switch layout.text {
+      case .clip: "stable-diffusion-v1"
+      case .openCLIP: predictsVelocity ? "stable-diffusion-v2-768-v" : "stable-diffusion-v2-512"
+      }
+    let task = unetConfiguration.inputChannels == 9 ? "/inpainting" : ""
+    return [
+      "modelspec.sai_model_spec": "1.0.0", "modelspec.architecture": architecture + task,
+      "modelspec.implementation": "https://github.com/Stability-AI/stablediffusion", "modelspec.title": title,
+      "modelspec.resolution": "\(side)x\(side)", "modelspec.prediction_type": predictsVelocity ? "v" : "epsilon",
+    ]
+  }
+}
