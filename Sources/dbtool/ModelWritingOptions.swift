@@ -45,11 +45,9 @@ struct ModelWritingOptions: ParsableArguments {
   func write(_ model: ModelFolder, to output: String) throws {
     let destination = URL(filePath: output)
     let line = ProgressLine()
-    let total = try model.storedByteCount(as: dtype)
-    var written = 0
-    let progress = { (tensor: TensorItem) in
-      written += tensor.byteCount
-      line.show("written \(Self.megabytes(written)) of \(Self.megabytes(total)) MB", isLast: written >= total)
+    let progress = { (progress: WritingProgress) in
+      let (written, total) = (Self.megabytes(progress.written), Self.megabytes(progress.total))
+      line.show("written \(written) of \(total) MB", isLast: progress.isComplete)
     }
     switch form(output) {
     case .diffusers: try model.save(to: destination, dtype: dtype, isChecked: true, progress: progress)

@@ -15,13 +15,13 @@ extension ModelFolder {
   ///   - dtype: the type of the numbers, float32, float16 or bfloat16; if nil, that in which they are stored.
   ///   - isChecked: whether the weights are read back and compared before the new folder takes its place.
   ///   - backend: where additions are computed.
-  ///   - progress: told of each tensor when it has been written.
+  ///   - progress: told how far it is.
   /// - Throws: `ModelFolderError.wouldRemove` where the destination holds anything but a model; otherwise `FileError`,
   ///   `LoRAError` where an addition does not go with the model, `WrittenFileError`, or why this model cannot be read.
   public func save(
     to destination: URL, trained: [ModelPart: ParameterStore] = [:], loras: [ScaledLoRA] = [],
     tokenizer: CLIPTokenizer? = nil, dtype: DType? = .float32, isChecked: Bool = false,
-    on backend: any Backend = CPUBackend(), progress: @escaping (TensorItem) throws -> Void = { _ in }
+    on backend: any Backend = CPUBackend(), progress: @escaping (WritingProgress) -> Void = { _ in }
   ) throws {
     try loras.requireFit(self)
     var contents = ModelFolderContents(
@@ -32,7 +32,9 @@ extension ModelFolder {
         try trained[part].map { items(of: $0, dtype ?? .float32) } ?? storedItems(of: part, loras, dtype, on: backend)
       }
     }
-    try contents.write(to: destination, isChecked: isChecked, progress: progress)
+    let total = try contents.weights.values.reduce(0) { try $0 + $1().reduce(0) { $0 + $1.byteCount } }
+    let report = WritingProgressReport(total: total, progress)
+    try contents.write(to: destination, isChecked: isChecked, progress: report.add)
   }
 
   /// The items of a part that was trained.
@@ -72,8 +74,12 @@ struct ModelFolderContents {
   ]
 
   /// Writes the folder beside `destination` and puts it there when it is complete.
+  ///
+  /// - Parameters:
+  ///   - isChecked: whether the weights are read back and compared before.
+  ///   - progress: told of each tensor when it has been written.
   func write(
-    to destination: URL, isChecked: Bool = false, progress: @escaping (TensorItem) throws -> Void = { _ in }
+    to destination: URL, isChecked: Bool = false, progress: @escaping (TensorItem) -> Void = { _ in }
   ) throws {
     try refuseToRemove(destination)
     try AtomicFolder.write(to: destination) { folder in

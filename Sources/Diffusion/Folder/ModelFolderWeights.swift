@@ -3,14 +3,21 @@ import Foundation
 extension ModelFolder {
   /// A single file, of which everything but the weights is made up.
   init(_ file: SingleFile, use: ModelOptions.Use) throws {
-    guard try file.needsProbe() else {
-      try self.init(file.url, documents: file.documents(), contents: .singleFile(file), use: use)
-      return
+    try self.init(file.url, documents: file.documents(), contents: .singleFile(file), use: use)
+    if file.options.configuration == nil { try requirePublishedShape() }
+    if try file.needsProbe() {
+      let known = try file.predicting(PredictionProbe(self).predictionType())
+      try self.init(file.url, documents: known.documents(), contents: .singleFile(known), use: use)
     }
-    let probe = try PredictionProbe(
-      ModelFolder(file.url, documents: file.documents(), contents: .singleFile(file), use: .conversion))
-    let known = try file.predicting(probe.predictionType())
-    try self.init(file.url, documents: known.documents(), contents: .singleFile(known), use: use)
+  }
+
+  /// Makes sure that the weights fit the published model that a single file was taken for.
+  private func requirePublishedShape() throws {
+    do {
+      for part in ModelPart.allCases { _ = try tensors(of: part) }
+    } catch let error as ModelFolderError {
+      throw SingleFileError.unusualShape(file: url.path(percentEncoded: false), reason: "\(error)")
+    }
   }
 
   /// The weights of a part as they are stored.
@@ -34,14 +41,6 @@ extension ModelFolder {
   func tensors(of part: ModelPart, as dtype: DType? = nil) throws -> [TensorItem] {
     let stored = try storedWeights(of: part).tensors(specifications(of: part))
     return dtype.map { dtype in stored.map { $0.converted(to: dtype) } } ?? stored
-  }
-
-  /// The bytes of all weights.
-  ///
-  /// - Parameter dtype: the type of the numbers; if nil, that in which they are stored.
-  /// - Throws: why the weights cannot be read.
-  public func storedByteCount(as dtype: DType? = nil) throws -> Int {
-    try ModelPart.allCases.reduce(0) { try $0 + tensors(of: $1, as: dtype).reduce(0) { $0 + $1.byteCount } }
   }
 
   /// Where the tensors stand in a single file.

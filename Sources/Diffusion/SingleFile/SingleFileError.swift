@@ -18,8 +18,8 @@ public enum SingleFileError: Error, Equatable, CustomStringConvertible {
       "\(file) is not a whole Stable Diffusion 1.x or 2.x model but: \(kind)"
     case .noAverages(let file): "\(file) holds no averaged (EMA) weights; leave out --ema"
     case .unusualShape(let file, let reason):
-      "\(file) is not of a published model's shape (\(reason)); give --config with the folder of a diffusers model "
-        + "of the same shape"
+      "\(file) is not of a published model's shape, so --config must give the folder of a diffusers model of the same "
+        + "shape: \(reason)"
     case .noTokenizer(let file):
       "\(file) holds no vocabulary, since no single file does; give --config with the folder of a diffusers model "
         + "that has the same tokenizer"

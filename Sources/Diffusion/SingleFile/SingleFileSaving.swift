@@ -17,23 +17,22 @@ extension ModelFolder {
   /// - Parameters:
   ///   - destination: where the file goes.
   ///   - dtype: the type of the numbers; if nil, that in which they are stored.
-  ///   - progress: told of each tensor when it has been written.
+  ///   - progress: told how far it is.
   /// - Throws: `WrittenFileError` where the disk does not give back what it was given, `FileError`, or why this model
   ///   cannot be read. Whatever stood at the destination is then unharmed. `ModelFolderError.wouldRemove` where the YAML
   ///   file would replace another one.
   public func saveSingleFile(
     to destination: URL, format: SingleFileFormat, dtype: DType? = nil,
-    progress: @escaping (TensorItem) throws -> Void = { _ in }
+    progress: @escaping (WritingProgress) -> Void = { _ in }
   ) throws {
     let predictsVelocity = schedulerConfiguration.predictionType == .velocity
     let yaml = SingleFileYAML.url(beside: destination)
-    if predictsVelocity, FileManager.default.fileExists(atPath: yaml.path(percentEncoded: false)) {
-      throw ModelFolderError.wouldRemove(entry: yaml.path(percentEncoded: false))
-    }
+    if predictsVelocity { try requireNoOther(yaml) }
     let tensors = try singleFileTensors(as: dtype)
     let temporary = destination.deletingLastPathComponent()
       .appending(path: ".unfinished-\(destination.lastPathComponent).tmp")
-    let written = tensors.map { $0.reporting(progress) }
+    let report = WritingProgressReport(total: tensors.reduce(0) { $0 + $1.byteCount }, progress)
+    let written = tensors.map { $0.reporting(report.add) }
     try AtomicFolder.makeIfMissing(destination.deletingLastPathComponent())
     switch format {
     case .safetensors:
@@ -44,6 +43,15 @@ extension ModelFolder {
     try WrittenFile.check(temporary, holds: tensors)
     try AtomicFolder.replace(destination, with: temporary)
     if predictsVelocity { try AtomicFile.write(Array(originalYAML.utf8), to: yaml) }
+  }
+
+  /// Makes sure that writing the YAML file would replace nothing but the same.
+  private func requireNoOther(_ yaml: URL) throws {
+    let path = yaml.path(percentEncoded: false)
+    guard FileManager.default.fileExists(atPath: path) else { return }
+    guard try Data(contentsOf: yaml) == Data(originalYAML.utf8) else {
+      throw ModelFolderError.wouldRemove(entry: path)
+    }
   }
 
   /// What a safetensors file says of the model for people and programs (Stability AI's ModelSpec).

@@ -34,7 +34,8 @@ extension RunState {
   /// Options that may be others after a resume: they decide where things are and what is shown, or how a step is computed
   /// but not what.
   static let resumableOptions: Set<TrainingConfiguration.CodingKeys> = [
-    .pretrainedModelNameOrPath, .instanceDataDir, .classDataDir, .outputDir, .numClassImages, .sampleBatchSize,
+    .pretrainedModelNameOrPath, .variant, .config, .instanceDataDir, .classDataDir, .outputDir, .numClassImages,
+    .sampleBatchSize,
     .classInferenceSteps, .gradientCheckpointing, .mixedPrecision, .fullBf16, .fusedBackwardPass, .checkpointingSteps,
     .checkpointsTotalLimit,
     .resumeFromCheckpoint, .validationPrompt, .numValidationImages, .validationSteps,

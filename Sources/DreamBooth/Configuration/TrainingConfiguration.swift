@@ -1,3 +1,5 @@
+import Foundation
+
 /// Every option of a training run.
 ///
 /// Options carry the names of diffusers' `train_dreambooth.py`, in files and in errors with its underscores. Defaults
@@ -6,8 +8,16 @@
 public struct TrainingConfiguration: Sendable, Hashable, Codable {
   // MARK: Model and pictures
 
-  /// The diffusers folder of the model to start from.
+  /// The model to start from: a diffusers folder or a single file.
   public var pretrainedModelNameOrPath: String
+  /// The variant of a folder's weights, such as fp16; the plain files where left out.
+  public var variant: String?
+  /// For a single file: the diffusers folder whose tokenizer and configurations go with it.
+  public var config: String?
+  /// For a single file: what the model predicts; found out where left out.
+  public var predictionType: PredictionType?
+  /// For a single file: whether to start from the averaged (EMA) weights.
+  public var ema = false
   /// The folder with the pictures of the subject.
   public var instanceDataDir: String
   /// The prompt that names the subject, such as "a photo of sks dog".
@@ -149,6 +159,10 @@ public struct TrainingConfiguration: Sendable, Hashable, Codable {
   /// An option, under the name it has in files, flags and errors.
   public enum CodingKeys: String, CodingKey, CaseIterable, Sendable {
     case pretrainedModelNameOrPath = "pretrained_model_name_or_path"
+    case variant
+    case config
+    case predictionType = "prediction_type"
+    case ema
     case instanceDataDir = "instance_data_dir"
     case instancePrompt = "instance_prompt"
     case outputDir = "output_dir"
@@ -205,6 +219,16 @@ public struct TrainingConfiguration: Sendable, Hashable, Codable {
 }
 
 extension TrainingConfiguration {
+  /// What is said of the model besides where it is.
+  public var modelOptions: ModelOptions {
+    var options = ModelOptions()
+    options.variant = variant
+    options.configuration = config.map { URL(filePath: $0) }
+    options.predictionType = predictionType
+    options.usesAverages = ema
+    return options
+  }
+
   /// The constants of the optimiser.
   public var adamW: AdamWConstants {
     AdamWConstants(beta1: adamBeta1, beta2: adamBeta2, epsilon: adamEpsilon, weightDecay: adamWeightDecay)
@@ -232,3 +256,4 @@ extension TrainingConfiguration {
 }
 
 extension SamplerName: Codable {}
+extension PredictionType: Codable {}

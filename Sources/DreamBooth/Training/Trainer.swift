@@ -58,13 +58,14 @@ public struct Trainer {
     configuration.seed = seed
 
     observer(.began("Reading the model"))
-    let folder = try ModelFolder(URL(filePath: configuration.pretrainedModelNameOrPath, directoryHint: .isDirectory))
+    let folder = try ModelFolder(
+      URL(filePath: configuration.pretrainedModelNameOrPath), options: configuration.modelOptions)
     try configuration.requireResolution(for: folder)
     if let available = TrainingMemory.available(on: backend) {
       try TrainingMemory.requireFit(
         folder, configuration, available: available, computeTypes: backend.computeTypes)
     }
-    if configuration.trainsOwnWeights { try TrainingModel.requireReplaceable(output) }
+    if configuration.trainsOwnWeights { try TrainingModel.requireReplaceable(output, by: folder) }
     let model = try TrainingModel(folder, configuration, on: backend, recordsSteps: recordsSteps)
     // A sampler that is not ours should be found out before the first step and not at the first sample.
     let scheduler = try configuration.validationPrompt.map { _ in

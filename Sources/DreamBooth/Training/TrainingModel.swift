@@ -63,7 +63,7 @@ public struct TrainingModel {
     guard configuration.trainsOwnWeights else {
       return parts.reduce(1 << 20) { $0 + $1.numberCount * MemoryLayout<Float>.size }
     }
-    return try ModelPart.allCases.reduce(1 << 23) { bytes, part in
+    return try ModelPart.allCases.reduce((1 << 23) + folder.carriedByteCount()) { bytes, part in
       let numbers = try folder.specifications(of: part).reduce(0) { $0 + $1.shape.count }
       return bytes + numbers * MemoryLayout<Float>.size
     }
@@ -92,11 +92,11 @@ public struct TrainingModel {
   public func save(into destination: URL) throws -> URL {
     let files = try AdditionFiles.write(parts, configuration, into: destination)
     guard configuration.trainsOwnWeights else { return files.count == 1 ? files[0] : destination }
-    try TrainingModel.requireReplaceable(destination)
+    try TrainingModel.requireReplaceable(destination, by: folder)
     let staging = destination.appending(path: ".trained-model", directoryHint: .isDirectory)
     let trained = Dictionary(uniqueKeysWithValues: parts.map { ($0.part, $0.parameters) })
     try folder.save(to: staging, trained: trained)
-    for name in TrainingModel.entries {
+    for name in try TrainingModel.entries(of: folder) {
       try AtomicFolder.replace(destination.appending(path: name), with: staging.appending(path: name))
     }
     do {
@@ -110,27 +110,28 @@ public struct TrainingModel {
   /// Makes sure that saving a model into a folder would delete nothing but an older model.
   ///
   /// - Throws: `ModelFolderError.wouldRemove`.
-  static func requireReplaceable(_ destination: URL) throws(ModelFolderError) {
+  static func requireReplaceable(_ destination: URL, by folder: ModelFolder) throws {
     let files = FileManager.default
-    for name in entries {
+    let savedFiles = try folder.savedFiles()
+    for name in try entries(of: folder) {
       let path = destination.appending(path: name).path(percentEncoded: false)
       // Not followed if it is a link: what it leads to belongs to somebody else. No attributes mean that nothing stands
       // there, or nothing that could be replaced, which the write will then tell.
       guard let attributes = try? files.attributesOfItem(atPath: path) else { continue }
-      let isFile = ModelFolder.savedFiles.contains(name)
+      let isFile = savedFiles.contains(name)
       guard attributes[.type] as? FileAttributeType == (isFile ? .typeRegular : .typeDirectory) else {
-        throw .wouldRemove(entry: path)
+        throw ModelFolderError.wouldRemove(entry: path)
       }
       guard !isFile, let contents = files.enumerator(atPath: path) else { continue }
-      for case let entry as String in contents where !ModelFolder.savedFiles.contains("\(name)/\(entry)") {
-        throw .wouldRemove(entry: "\(path)/\(entry)")
+      for case let entry as String in contents where !savedFiles.contains("\(name)/\(entry)") {
+        throw ModelFolderError.wouldRemove(entry: "\(path)/\(entry)")
       }
     }
   }
 
   /// The files and folders at the top of a model's folder, the index last.
-  private static var entries: [String] {
-    let names = Set(ModelFolder.savedFiles.compactMap { $0.split(separator: "/").first.map(String.init) })
+  private static func entries(of folder: ModelFolder) throws -> [String] {
+    let names = Set(try folder.savedFiles().compactMap { $0.split(separator: "/").first.map(String.init) })
     return names.subtracting([ModelFolder.indexFile]).sorted() + [ModelFolder.indexFile]
   }
 }

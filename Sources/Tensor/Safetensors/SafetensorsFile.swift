@@ -44,6 +44,14 @@ public final class SafetensorsFile: TensorFile {
     }
   }
 
+  /// The size of a file's header with the 8 bytes before it: where the numbers begin.
+  ///
+  /// - Throws: as `init` does.
+  public static func headerByteCount(_ url: URL) throws -> Int {
+    let file = try SafetensorsFile(url)
+    return try MappedFile(url).byteCount - file.entries.values.reduce(0) { $0 + $1.byteCount }
+  }
+
   /// The names of all tensors, in the order in which they stand in the file.
   public var names: [String] {
     entries.sorted { ($0.value.range.lowerBound, $0.key) < ($1.value.range.lowerBound, $1.key) }.map(\.key)

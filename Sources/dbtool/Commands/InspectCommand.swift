@@ -5,88 +5,54 @@ import Foundation
 /// `dbtool inspect`.
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "inspect", abstract: "Say what a model consists of and what training it would take.")
+    commandName: "inspect",
+    abstract: "Say what a model or a file of weights consists of, and what training it would take.")
 
-  @Argument(help: ArgumentHelp("The model: a diffusers folder.", valueName: "model"))
+  @Argument(help: ArgumentHelp("A diffusers folder, a single file, or any other file of weights.", valueName: "model"))
   var model: String
 
   @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Print JSON.")
   var json = false
 
+  @OptionGroup var reading: ModelReadingOptions
+
   func run() throws {
-    let inspection = try Inspection(ModelFolder(URL(filePath: model)))
+    let url = URL(filePath: model)
+    let isFile = FileManager.default.fileExists(atPath: model) && !url.isFolder
+    let report = try isFile ? WeightFileReport(url) : nil
+    let inspection = try Inspection(report.map { FileInspection($0) }, modelInspection(report))
     print(json ? try JSON.text(inspection) : inspection.text)
+  }
+
+  /// What there is to say of a whole model; nil where a file is none.
+  private func modelInspection(_ report: WeightFileReport?) throws -> ModelInspection? {
+    switch report?.kind {
+    case nil: return try ModelInspection(reading.model(model))
+    // Models for other tasks are known by their files alone.
+    case .singleFile(let kind)? where kind.inputChannels == 4: return try ModelInspection(reading.model(model))
+    default: return nil
+    }
   }
 }
 
-/// What there is to say of a model.
+/// What there is to say of a file, of a model, or of a file that is one.
 private struct Inspection: Encodable {
-  struct Part: Encodable {
-    let name: String
-    let tensors: Int
-    let parameters: Int
-    let dtypes: [String]
+  private let file: FileInspection?
+  private let model: ModelInspection?
+
+  init(_ file: FileInspection?, _ model: ModelInspection?) {
+    self.file = file
+    self.model = model
   }
 
-  struct Memory: Encodable {
-    let what: String
-    let bytes: Int
+  private enum CodingKeys: CodingKey { case file }
+
+  /// The model's members, with those of the file beside them under a name of their own.
+  func encode(to encoder: any Encoder) throws {
+    try model?.encode(to: encoder)
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encodeIfPresent(file, forKey: .file)
   }
 
-  let parts: [Part]
-  let parameters: Int
-  let resolution: Int
-  let prediction: String
-  let trainingMemory: [Memory]
-
-  init(_ folder: ModelFolder) throws {
-    parts = try ModelPart.allCases.map { part in
-      let specifications = try folder.specifications(of: part)
-      return Part(
-        name: part.rawValue, tensors: specifications.count,
-        parameters: specifications.reduce(0) { $0 + $1.shape.count },
-        dtypes: try folder.storedTypes(of: part).map(\.rawValue).sorted())
-    }
-    parameters = parts.reduce(0) { $0 + $1.parameters }
-    let side = folder.unetConfiguration.sampleHeight ?? 64
-    resolution = side * folder.autoencoderConfiguration.downFactor
-    prediction = (folder.schedulerConfiguration.predictionType ?? .epsilon).rawValue
-    trainingMemory = try Inspection.trainingMemory(folder, resolution: resolution)
-  }
-
-  /// The peak of a batch of one photo and one class picture, for the ways of training that differ most.
-  private static func trainingMemory(_ folder: ModelFolder, resolution: Int) throws -> [Memory] {
-    var configuration = TrainingConfiguration(
-      pretrainedModelNameOrPath: folder.url.path(percentEncoded: false), instanceDataDir: "", instancePrompt: "",
-      outputDir: "")
-    configuration.resolution = resolution
-    configuration.trainBatchSize = 1
-    configuration.withPriorPreservation = true
-    return try [(false, false), (false, true), (true, false), (true, true)].map { trainsText, checkpoints in
-      configuration.trainTextEncoder = trainsText
-      configuration.gradientCheckpointing = checkpoints
-      let what = (trainsText ? "UNet and text encoder" : "UNet") + (checkpoints ? ", gradient checkpointing" : "")
-      return Memory(what: what, bytes: try TrainingMemory(folder, configuration).total)
-    }
-  }
-
-  var text: String {
-    var lines = parts.map { part in
-      "\(Inspection.padded(part.name, 14))\(millions(part.parameters)) in \(part.tensors) tensors, "
-        + part.dtypes.joined(separator: " and ")
-    }
-    lines.append("\(Inspection.padded("together", 14))\(millions(parameters))")
-    lines.append("Trained for \(resolution)x\(resolution) pixels; predicts \(prediction).")
-    lines.append("Memory to train it in float32 with a batch of one photo and one class picture:")
-    for memory in trainingMemory {
-      lines.append(String(format: "  %7.2f GB  %@", Double(memory.bytes) / 1e9, memory.what))
-    }
-    return lines.joined(separator: "\n")
-  }
-
-  private func millions(_ count: Int) -> String { String(format: "%8.2f M parameters", Double(count) / 1e6) }
-
-  private static func padded(_ text: String, _ width: Int) -> String {
-    text + String(repeating: " ", count: max(0, width - text.count))
-  }
+  var text: String { [file?.text, model?.text].compactMap { $0 }.joined(separator: "\n") }
 }

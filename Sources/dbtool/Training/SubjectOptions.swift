@@ -3,8 +3,10 @@ import DreamBooth
 
 /// What is trained on what.
 struct SubjectOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("The model to start from: a diffusers folder.", valueName: "folder"))
+  @Option(help: ArgumentHelp("The model to start from: a diffusers folder or a single file.", valueName: "model"))
   var pretrainedModelNameOrPath: String
+
+  @OptionGroup var reading: ModelReadingOptions
 
   @Option(help: ArgumentHelp("The folder with the photos of the subject.", valueName: "folder"))
   var instanceDataDir: String
@@ -45,6 +47,10 @@ struct SubjectOptions: ParsableArguments {
     var configuration = TrainingConfiguration(
       pretrainedModelNameOrPath: pretrainedModelNameOrPath, instanceDataDir: instanceDataDir,
       instancePrompt: instancePrompt, outputDir: outputDir)
+    configuration.variant = reading.variant
+    configuration.config = reading.config
+    configuration.predictionType = reading.predictionType
+    configuration.ema = reading.ema
     configuration.seed = seed
     configuration.centerCrop = centerCrop
     configuration.randomFlip = randomFlip

@@ -16,7 +16,6 @@ struct UnsupportedOption {
   /// All of them.
   static let all = [
     UnsupportedOption("revision", "models are folders on this machine; give the folder of that revision"),
-    UnsupportedOption("variant", "weights are read from files without a variant in their names"),
     UnsupportedOption("tokenizer-name", "the tokenizer is the one in the model's folder"),
     UnsupportedOption("tokenizer-max-length", "prompts have the length that the model's tokenizer gives them"),
     UnsupportedOption("text-encoder-use-attention-mask", idle: nil, "the text encoders of these models take no mask"),
