@@ -29,7 +29,7 @@ import Testing
   // MARK: - Folders and configurations
 
   @Test(arguments: [
-    ("nowhere", ["nowhere", "not a folder"]), ("photos/rgb8.png", ["rgb8.png", "not a folder"]),
+    ("nowhere", ["nowhere does not exist"]), ("photos/rgb8.png", ["rgb8.png is neither a safetensors file"]),
     ("photos", ["photos/model_index.json is missing"]),
   ])
   func whatIsNoModelIsRefused(_ path: String, _ words: [String]) throws {

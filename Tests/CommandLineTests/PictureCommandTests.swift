@@ -121,8 +121,9 @@ import Testing
     (["--output", "/proc/x/y.png"], ["/proc/x", "cannot be written"]),
     (["--num-images", "2", "--output", "photos/rgb8.png"], ["rgb8.png", "Not a directory"]),
     (["--save-latents", "photos"], ["photos", "Is a directory"]),
-    (["--model", "nowhere"], ["nowhere", "not a folder"]),
-    (["--model", "photos/rgb8.png"], ["rgb8.png", "not a folder"]), (["--model", "photos"], ["model_index.json"]),
+    (["--model", "nowhere"], ["nowhere does not exist"]),
+    (["--model", "photos/rgb8.png"], ["rgb8.png is neither a safetensors file"]),
+    (["--model", "photos"], ["model_index.json"]),
     (["--frobnicate"], ["--frobnicate"]), (["extra"], ["extra"]),
   ])
   func generateRefuses(_ options: [String], _ words: [String]) throws {

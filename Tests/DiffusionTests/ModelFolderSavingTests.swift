@@ -123,7 +123,7 @@ import Testing
     #expect(throws: ModelFolderError.wouldRemove(entry: file.path(percentEncoded: false))) {
       try source.save(to: file)
     }
-    #expect(throws: FileError.self) { try source.save(to: file.appending(path: "model"), on: device) }
+    #expect(throws: FileError.self) { try source.save(to: file.appending(path: "model")) }
     #expect(try contents(home.url) == ["notes.txt": Data("mine".utf8)])
   }
 

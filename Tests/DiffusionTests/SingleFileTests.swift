@@ -67,7 +67,7 @@ import Testing
     try source.saveSingleFile(to: first, format: .safetensors)
     let unused = "cond_stage_model.model.text_projection"
     try edit(first, to: first) { items in
-      items[unused] = TensorItem(unused, [48, 48], .float32) { [UInt8](repeating: 7, count: 48 * 48 * 4) }
+      items[unused] = TensorItem(unused, [48, 48], storedAs: .float32) { [UInt8](repeating: 7, count: 48 * 48 * 4) }
     }
     try ModelFolder(first, options: options("tiny-sd2")).saveSingleFile(to: ckpt, format: .ckpt)
     try ModelFolder(ckpt, options: options("tiny-sd2")).saveSingleFile(to: second, format: .safetensors)
@@ -137,7 +137,7 @@ import Testing
     try ModelFolder(Fixtures.model("tiny-sd1")).saveSingleFile(to: file("plain.safetensors"), format: .safetensors)
     try edit(file("plain.safetensors"), to: file("both.safetensors")) { items in
       for (name, item) in items where name.hasPrefix(SingleFileLayout.unetPrefix) {
-        items[SingleFileLayout.averageName(name)] = TensorItem(name, item.shape, .float32) {
+        items[SingleFileLayout.averageName(name)] = TensorItem(name, item.shape, storedAs: .float32) {
           [UInt8](repeating: 0, count: item.byteCount)
         }
       }

@@ -43,7 +43,7 @@ extension ModelFolder {
     switch layout.text {
     case .clip:
       let count = textConfiguration.maximumLength
-      let positions = TensorItem("\(prefix)text_model.embeddings.position_ids", [1, count], .int64) {
+      let positions = TensorItem("\(prefix)text_model.embeddings.position_ids", [1, count], storedAs: .int64) {
         (0..<count).flatMap { Self.bytes(Int64($0)) }
       }
       return [positions]
@@ -51,11 +51,11 @@ extension ModelFolder {
       let width = textConfiguration.hiddenSize
       let (last, added) = Self.lastLayers(prefix, textConfiguration.layers)
       let block = tensors.filter { $0.name.hasPrefix(last) }.map { $0.named(added + $0.name.dropFirst(last.count)) }
-      let identity = TensorItem("\(prefix)text_projection", [width, width], .float32) {
+      let identity = TensorItem("\(prefix)text_projection", [width, width], storedAs: .float32) {
         (0..<width * width).flatMap { Self.bytes(($0 % (width + 1) == 0 ? 1 : 0 as Float).bitPattern) }
       }
       // The logarithm of 100, where training of OpenCLIP ends.
-      let scale = TensorItem("\(prefix)logit_scale", [], .float32) { Self.bytes(Float(4.6051702).bitPattern) }
+      let scale = TensorItem("\(prefix)logit_scale", [], storedAs: .float32) { Self.bytes(Float(4.6051702).bitPattern) }
       let type = tensors.first { $0.name.hasPrefix(last) }.flatMap { DType($0.dtype) } ?? .float32
       return try (block + [identity, scale].map { $0.converted(to: type) }).map { try original($0) ?? $0 }
     }
