@@ -170,7 +170,7 @@ import Testing
       try data.write(to: place.file("part"))
       return try SHA256.hexadecimal(place.file("part"))
     }
-    let header = try bytes.prefix(8).enumerated().reduce(8) { $0 + Int($1.element) << (8 * $1.offset) }
+    let header = bytes.prefix(8).enumerated().reduce(8) { $0 + Int($1.element) << (8 * $1.offset) }
     #expect(try hashes["sha256"] == sha256(bytes))
     #expect(hashes["short"] == hashes["sha256"].map { String($0.prefix(10)) })
     #expect(try hashes["legacy"] == String(sha256(bytes.dropFirst(0x10_0000).prefix(0x1_0000)).prefix(8)))

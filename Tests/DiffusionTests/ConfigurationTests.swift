@@ -131,7 +131,8 @@ import Testing
   @Test(arguments: StandardModel.allCases)
   func standardModelsHaveThePublishedOptions(_ model: StandardModel) throws {
     let published = try ModelFolder(Fixtures.configs(model.rawValue))
-    let known = try ModelFolder(URL(filePath: "/standard"), documents: model.documents)
+    let known = try ModelFolder(
+      URL(filePath: "/standard"), documents: model.documents, contents: .files(variant: nil))
     #expect(known.unetConfiguration == published.unetConfiguration)
     #expect(known.textConfiguration == published.textConfiguration)
     #expect(known.autoencoderConfiguration == published.autoencoderConfiguration)

@@ -49,9 +49,11 @@ import Testing
   func theWayThereAndBackIsLossless(_ model: String, _ format: SingleFileFormat) throws {
     let source = try ModelFolder(Fixtures.model(model))
     let single = file("model.\(format.rawValue)")
-    var written = 0
-    try source.saveSingleFile(to: single, format: format) { written += $0.byteCount }
-    #expect(try written == TensorFileFormat.open(single).entries.values.reduce(0) { $0 + $1.byteCount })
+    var progress: [WritingProgress] = []
+    try source.saveSingleFile(to: single, format: format) { progress.append($0) }
+    let total = try TensorFileFormat.open(single).entries.values.reduce(0) { $0 + $1.byteCount }
+    #expect(progress.allSatisfy { $0.total == total } && progress.last?.written == total)
+    #expect(progress.count { $0.isComplete } == 1)
     let read = try ModelFolder(single, options: options(model))
     #expect(try tensors(read) == tensors(source))
     #expect(read.documents == source.documents)

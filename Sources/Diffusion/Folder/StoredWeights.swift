@@ -52,11 +52,12 @@ struct StoredWeights: ParameterSource {
     }
   }
 
-  func fill(_ parameter: Parameter) throws {
-    guard let tensor = tensors[parameter.name] else {
-      throw ModelFolderError.missingKeys(file: path, keys: [parameter.name])
-    }
-    parameter.assign(try tensor.floats())
+  func fill(_ parameter: Parameter) throws { parameter.assign(try numbers(parameter.name)) }
+
+  /// A parameter's numbers in PyTorch's order.
+  func numbers(_ key: String) throws -> [Float] {
+    guard let tensor = tensors[key] else { throw ModelFolderError.missingKeys(file: path, keys: [key]) }
+    return try tensor.floats()
   }
 
   /// The tensors under the names and with the extents of diffusers' present version.

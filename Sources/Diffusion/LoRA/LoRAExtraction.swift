@@ -68,8 +68,8 @@ private struct ModelPair {
   init(_ part: ModelPart, _ tuned: ModelFolder, _ base: ModelFolder) throws {
     self.part = part
     specifications = try base.specifications(of: part)
-    self.tuned = try StoredWeights(part, in: tuned.url)
-    self.base = try StoredWeights(part, in: base.url)
+    self.tuned = try tuned.storedWeights(of: part)
+    self.base = try base.storedWeights(of: part)
     try self.tuned.check(specifications)
     try self.base.check(specifications)
   }
