@@ -104,8 +104,9 @@ import Testing
     (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, "'a'"),
     (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[9223372036854775803,9223372036854775807]}}"#, "'a'"),
     (#"{"a":{"dtype":"F99","shape":[1],"data_offsets":[0,4]}}"#, "F99"),
-    (#"{"a":{"dtype":"F32"}}"#, "header"), ("[]", "header"), ("{", "header"), ("\u{0}", "header"),
-    (String(repeating: "[", count: 1_000_000), "header"), (#"{"__metadata__":{"a":3}}"#, "header"),
+    (#"{"a":{"dtype":"F32"}}"#, "header"), ("[]", "neither a safetensors"),
+    ("{", "header"), ("\u{0}", "neither a safetensors"),
+    (String(repeating: "[", count: 1_000_000), "neither a safetensors"), (#"{"__metadata__":{"a":3}}"#, "header"),
   ])
   func hostileHeadersAreRefused(_ header: String, _ word: String) throws {
     let count = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Data($0) }

@@ -157,9 +157,14 @@ import Testing
   @Test func aTruncatedFileIsRefused() throws {
     let model = try EditableModel()
     let whole = try Data(contentsOf: model.weights(.unet))
-    for count in [0, 7, 100, whole.count / 2, whole.count - 1] {
+    for count in [100, whole.count / 2, whole.count - 1] {
       try whole.prefix(count).write(to: model.weights(.unet))
       #expect(throws: SafetensorsError.self) { try model.open().loadUNet(on: device) }
+    }
+    // Too little is left to tell what it was.
+    for count in [0, 7] {
+      try whole.prefix(count).write(to: model.weights(.unet))
+      #expect(throws: TensorFileError.self) { try model.open().loadUNet(on: device) }
     }
   }
 

@@ -63,13 +63,8 @@ class SingleFileTests(unittest.TestCase):
         expected = load_folder(folder, "tiny-sd21")
         unet = convert_from_ckpt.create_unet_diffusers_config(original, image_size=128)
         for option in ["in_channels", "out_channels", "block_out_channels", "layers_per_block", "cross_attention_dim",
-                       "use_linear_projection", "down_block_types", "up_block_types"]:
+                       "use_linear_projection", "attention_head_dim", "down_block_types", "up_block_types"]:
             self.assertEqual(list_of(unet[option]), list_of(expected.unet.config[option]), option)
-        heads = [wide // unet["attention_head_dim"][level] if isinstance(unet["attention_head_dim"], tuple) else None
-                 for level, wide in enumerate(unet["block_out_channels"])]
-        self.assertEqual(
-            heads, [wide // count for wide, count in
-                    zip(expected.unet.config.block_out_channels, expected.unet.config.attention_head_dim)])
         vae = convert_from_ckpt.create_vae_diffusers_config(original, image_size=128)
         for option in ["in_channels", "out_channels", "block_out_channels", "latent_channels", "layers_per_block"]:
             self.assertEqual(list_of(vae[option]), list_of(expected.vae.config[option]), option)

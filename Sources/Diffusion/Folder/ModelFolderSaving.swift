@@ -32,7 +32,9 @@ extension ModelFolder {
         try trained[part].map { items(of: $0, dtype ?? .float32) } ?? storedItems(of: part, loras, dtype, on: backend)
       }
     }
-    let total = try contents.weights.values.reduce(0) { try $0 + $1().reduce(0) { $0 + $1.byteCount } }
+    let total = try ModelPart.allCases.reduce(0) { bytes, part in
+      try (contents.weights[part]?() ?? []).reduce(bytes) { $0 + $1.byteCount }
+    }
     let report = WritingProgressReport(total: total, progress)
     try contents.write(to: destination, isChecked: isChecked, progress: report.add)
   }

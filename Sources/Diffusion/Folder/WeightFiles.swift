@@ -91,7 +91,7 @@ struct WeightForm {
     guard name.hasPrefix("\(stem).") else { return nil }
     let parts = name.dropFirst(stem.count + 1).split(separator: ".")
     let candidates = Set(parts.map(String.init)).subtracting([ending, "index", "json"])
-    return candidates.first { names($0).contains(name) }
+    return candidates.first { names($0).contains(name) && !$0.contains("-of-") }
   }
 }
 
