@@ -126,6 +126,9 @@ import Testing
 
   @Test func everyOptionIsStoredUnderItsOwnName() throws {
     var configuration = valid
+    configuration.variant = "fp16"
+    configuration.config = "v2-inference.yaml"
+    configuration.predictionType = .velocity
     configuration.seed = .max
     configuration.classDataDir = "dogs"
     configuration.classPrompt = "a dog"
