@@ -14,10 +14,11 @@ import Testing
     case third(String, Int)
 
     init(from decoder: any Decoder) throws {
-      if var pair = try? decoder.unkeyedContainer() {
-        self = .third(try pair.decode(String.self), try pair.decode(Int.self))
-      } else {
+      do {
         self = .whole(try decoder.singleValueContainer().decode(String.self))
+      } catch DecodingError.typeMismatch {
+        var pair = try decoder.unkeyedContainer()
+        self = .third(try pair.decode(String.self), try pair.decode(Int.self))
       }
     }
 

@@ -84,21 +84,9 @@ import Testing
       whole.fusedBackwardPass = true
       whole.maxGradNorm = .infinity
     }
-    whole.checkpointingSteps = 4
-    try fixture.run(whole)
-    var parts = whole
-    parts.outputDir = fixture.path("parts")
-    parts.checkpointingSteps = 2
-    let stop = StopSignal()
-    try fixture.run(parts, stop: stop) { event in
-      if case .stepped(let record, _) = event, record.step == 2 { stop.request() }
-    }
-    parts.resumeFromCheckpoint = "latest"
-    try fixture.run(parts)
-    let (expected, found) = (try fixture.tensors("whole"), try fixture.tensors("parts"))
+    let expected = try fixture.expectResumingChangesNothing(whole)
     #expect(expected.keys.contains("pytorch_lora_weights.safetensors"))
     #expect(expected.keys.contains("checkpoint-4/text_encoder/trained.safetensors"))
-    for (path, data) in expected { #expect(found[path] == data, "\(path)") }
   }
 
   @Test func checkpointsHoldAFileForOtherPrograms() throws {
@@ -163,14 +151,7 @@ import Testing
     var configuration = configuration { $0.dropout = 0.1 }
     fixture.addPrior(&configuration)
     configuration.trainTextEncoder = true
-    configuration.maxTrainSteps = 2
-    let forecast = try TrainingMemory(ModelFolder(TrainingFixture.modelURL), configuration)
-    var peak = 0
-    try fixture.run(configuration) { event in
-      if case .stepped = event { peak = fixture.backend.memory.peak }
-    }
-    let ratio = Double(forecast.total) / Double(peak)
-    #expect(ratio > 0.9 && ratio < 1.1, "forecast \(forecast.total), used \(peak)")
+    try fixture.expectForecastCoversARun(configuration)
   }
 
   /// Stable Diffusion 1.5, UNet and text encoder, on a photo and a class picture of 512 pixels in bfloat16.

@@ -92,4 +92,38 @@ struct TrainingFixture {
   }
 
   func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: path(name)) }
+
+  /// The tensor files of a run of the options given, which must be those of a run that is stopped after two steps and
+  /// resumed.
+  func expectResumingChangesNothing(_ options: TrainingConfiguration) throws -> [String: Data] {
+    var whole = options
+    whole.outputDir = path("whole")
+    whole.checkpointingSteps = 4
+    try run(whole)
+    var parts = whole
+    parts.outputDir = path("parts")
+    parts.checkpointingSteps = 2
+    let stop = StopSignal()
+    try run(parts, stop: stop) { event in
+      if case .stepped(let record, _) = event, record.step == 2 { stop.request() }
+    }
+    parts.resumeFromCheckpoint = "latest"
+    try run(parts)
+    let (expected, found) = (try tensors("whole"), try tensors("parts"))
+    for (path, data) in expected { #expect(found[path] == data, "\(path)") }
+    return expected
+  }
+
+  /// The forecast of two steps, against what a real run takes from the pool.
+  func expectForecastCoversARun(_ options: TrainingConfiguration) throws {
+    var options = options
+    options.maxTrainSteps = 2
+    let forecast = try TrainingMemory(ModelFolder(TrainingFixture.modelURL), options)
+    var peak = 0
+    try run(options) { event in
+      if case .stepped = event { peak = backend.memory.peak }
+    }
+    let ratio = Double(forecast.total) / Double(peak)
+    #expect(ratio > 0.9 && ratio < 1.1, "forecast \(forecast.total), used \(peak)")
+  }
 }

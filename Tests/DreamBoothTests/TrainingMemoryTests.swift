@@ -16,14 +16,7 @@ import Testing
     var configuration = fixture.configuration()
     fixture.addPrior(&configuration)
     configuration.trainTextEncoder = true
-    configuration.maxTrainSteps = 2
-    let forecast = try TrainingMemory(ModelFolder(TrainingFixture.modelURL), configuration)
-    var peak = 0
-    try fixture.run(configuration) { event in
-      if case .stepped = event { peak = fixture.backend.memory.peak }
-    }
-    let ratio = Double(forecast.total) / Double(peak)
-    #expect(ratio > 0.9 && ratio < 1.1, "forecast \(forecast.total), used \(peak)")
+    try fixture.expectForecastCoversARun(configuration)
   }
 
   @Test func optionsMoveTheForecast() throws {

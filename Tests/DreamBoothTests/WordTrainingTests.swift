@@ -77,33 +77,14 @@ import Testing
     fixture.addEverything(&whole)
     whole.trainTextEncoder = false
     whole.lora = LoRAConfiguration()
-    whole.checkpointingSteps = 4
-    try fixture.run(whole)
-    var parts = whole
-    parts.outputDir = fixture.path("parts")
-    parts.checkpointingSteps = 2
-    let stop = StopSignal()
-    try fixture.run(parts, stop: stop) { event in
-      if case .stepped(let record, _) = event, record.step == 2 { stop.request() }
-    }
-    parts.resumeFromCheckpoint = "latest"
-    try fixture.run(parts)
-    let (expected, found) = (try fixture.tensors("whole"), try fixture.tensors("parts"))
+    let expected = try fixture.expectResumingChangesNothing(whole)
     #expect(expected.keys.contains("learned_embeds-2.safetensors"))
-    for (path, data) in expected { #expect(found[path] == data, "\(path)") }
   }
 
   @Test func theForecastCoversARealRun() throws {
     var configuration = configuration()
     configuration.trainUnet = false
-    configuration.maxTrainSteps = 2
-    let forecast = try TrainingMemory(ModelFolder(TrainingFixture.modelURL), configuration)
-    var peak = 0
-    try fixture.run(configuration) { event in
-      if case .stepped = event { peak = fixture.backend.memory.peak }
-    }
-    let ratio = Double(forecast.total) / Double(peak)
-    #expect(ratio > 0.9 && ratio < 1.1, "forecast \(forecast.total), used \(peak)")
+    try fixture.expectForecastCoversARun(configuration)
   }
 
   @Test func optionsThatMakeNoWordAreRefused() throws {

@@ -19,7 +19,12 @@ struct Supervisor {
   ///
   /// - Returns: the number of inputs that a reader did not cope with.
   func run() throws -> Int {
-    defer { try? FileManager.default.removeItem(at: folder) }
+    let failures = try runWorkers()
+    try FileManager.default.removeItem(at: folder)
+    return failures
+  }
+
+  private func runWorkers() throws -> Int {
     var (accepted, refused, failures) = (0, 0, 0)
     var next = inputs.numbers.lowerBound
     while next < inputs.numbers.upperBound, failures < Self.crashLimit {
