@@ -1,24 +1,28 @@
-"""Small CLIP tokenizers and the ids that transformers gives for difficult text.
+"""CLIP tokenizers and the ids that transformers gives for difficult text.
 
-CLIP's own vocabulary is not needed: `transformers.CLIPTokenizer` builds the same pipeline round any
-vocabulary. One is made here from a few sentences in many scripts and laid out as CLIP's is: 256 bytes,
-256 bytes at the end of a word, merges, and the two markers.
+`transformers.CLIPTokenizer` builds the same pipeline round any vocabulary. A small one is made here from
+a few sentences in many scripts and laid out as CLIP's is: 256 bytes, 256 bytes at the end of a word,
+merges, and the two markers.
 
 `tokenizer/` holds four folders as users have them: `sd1` (vocab.json and merges.txt, markers found in any
 case), `sd2` (padding with "!"), `transformers5` (tokenizer.json alone) and `added` (words added to it, one
 of every kind), and `holes`, whose vocabulary lacks some bytes. `tokenizer.json` holds texts and, for
-each folder, the ids of every text, and prompts with their padded ids.
+each folder, the ids of every text, and prompts with their padded ids. `clip-sd1` and `clip-sd2` stand there
+for folders with CLIP's own merges, which are part of the Swift sources; see `clip_merges.py`.
 """
 
 import collections
 import json
+import pathlib
 import random
 import shutil
+import tempfile
 import unicodedata
 
 from tokenizers import AddedToken, pre_tokenizers
 from transformers import CLIPTokenizer
 
+import clip_merges
 import common
 
 FOLDERS = common.GOLDENS / "tokenizer"
@@ -91,7 +95,7 @@ def is_old_enough(text):
     return all(unicodedata.category(character) != "Cn" or ord(character) & 0xFFFE == 0xFFFE for character in text)
 
 
-def vocabulary_and_merges():
+def small_vocabulary_and_merges():
     """A vocabulary in CLIP's layout and the merges that belong to it.
 
     The trainer of the tokenizers library breaks ties differently from run to run, so the merges are chosen here: each
@@ -114,15 +118,20 @@ def vocabulary_and_merges():
             for index in range(len(symbols) - 1):
                 if symbols[index:index + 2] == [first, second]:
                     symbols[index:index + 2] = [first + second]
+    return numbered(merges), merges
+
+
+def numbered(merges):
+    """The ids of all symbols, in CLIP's order."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     symbols = alphabet + [symbol + "</w>" for symbol in alphabet]
-    symbols += dict.fromkeys(first + second for first, second in merges if first + second not in symbols)
-    return {symbol: index for index, symbol in enumerate(symbols + [BOS, EOS])}, merges
+    known = set(symbols)
+    symbols += dict.fromkeys(first + second for first, second in merges if first + second not in known)
+    return {symbol: index for index, symbol in enumerate(symbols + [BOS, EOS])}
 
 
-def write_slow_folder(name, vocabulary, merges, pad):
+def write_slow_folder(folder, vocabulary, merges, pad):
     """A folder as older versions wrote it, and as the Stable Diffusion models have it."""
-    folder = FOLDERS / name
     folder.mkdir(parents=True)
     token = {"lstrip": False, "normalized": True, "rstrip": False, "single_word": False}
     markers = {"bos_token": {"content": BOS, **token}, "eos_token": {"content": EOS, **token},
@@ -141,16 +150,16 @@ def dump(path, value):
 def main():
     rng = random.Random(0)
     shutil.rmtree(FOLDERS, ignore_errors=True)
-    vocabulary, merges = vocabulary_and_merges()
-    write_slow_folder("sd1", vocabulary, merges, pad=EOS)
-    write_slow_folder("sd2", vocabulary, merges, pad="!")
+    small, merges = small_vocabulary_and_merges()
+    write_slow_folder(FOLDERS / "sd1", small, merges, pad=EOS)
+    write_slow_folder(FOLDERS / "sd2", small, merges, pad="!")
 
     merged = {part for merge in merges for part in merge}
-    lost = [symbol for symbol in vocabulary if len(symbol.removesuffix("</w>")) == 1 and symbol not in merged][::3]
-    kept = {symbol: index for index, symbol in enumerate(symbol for symbol in vocabulary if symbol not in lost)}
-    write_slow_folder("holes", kept, merges, pad=EOS)
+    lost = [symbol for symbol in small if len(symbol.removesuffix("</w>")) == 1 and symbol not in merged][::3]
+    kept = {symbol: index for index, symbol in enumerate(symbol for symbol in small if symbol not in lost)}
+    write_slow_folder(FOLDERS / "holes", kept, merges, pad=EOS)
 
-    fresh = CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=77)
+    fresh = CLIPTokenizer(vocab=small, merges=merges, model_max_length=77)
     fresh.save_pretrained(str(FOLDERS / "transformers5"))
     fresh.add_tokens(["<sks-cat>", "zwx", "<sks-cat>_1", "Élan", AddedToken("<left>", lstrip=True), AddedToken("<right>", rstrip=True),
                       AddedToken("<both>", lstrip=True, rstrip=True, normalized=False),
@@ -160,14 +169,23 @@ def main():
     texts = CORPUS + CONTRACTIONS + MARKERS + SPACES + LETTERS + SIGNS + EMOJI + ADDED + LONG
     texts += [line.upper() for line in CORPUS] + [unicodedata.normalize("NFD", line) for line in CORPUS]
     texts += filter(is_old_enough, generated(2400, rng))
+    prompts = texts[:60] + LONG
     ids, padded = {}, {}
-    for folder in sorted(FOLDERS.iterdir()):
+
+    def encode(folder):
         tokenizer = CLIPTokenizer.from_pretrained(str(folder))
         ids[folder.name] = [tokenizer(text, add_special_tokens=False).input_ids for text in texts]
-        prompts = texts[:60] + LONG
         padded[folder.name] = tokenizer(prompts, padding="max_length", truncation=True, max_length=77).input_ids
+
+    for folder in sorted(FOLDERS.iterdir()):
+        encode(folder)
         for file in folder.iterdir():
             common.record(file, __file__)
+    merges = clip_merges.merges()
+    with tempfile.TemporaryDirectory() as home:
+        for name, pad in [("clip-sd1", EOS), ("clip-sd2", "!")]:
+            write_slow_folder(pathlib.Path(home, name), numbered(merges), merges, pad)
+            encode(pathlib.Path(home, name))
     value = {"texts": texts, "ids": ids, "prompts": prompts, "padded": padded}
     common.write_json("tokenizer", value, __file__, indent=None)
 

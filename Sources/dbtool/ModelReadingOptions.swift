@@ -6,7 +6,7 @@ import Foundation
 struct ModelReadingOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "For a single file: a diffusers folder whose tokenizer and, where the shape is unusual, configurations go with it.",
+      "For a single file of unusual shape: a diffusers folder whose configurations and tokenizer go with it.",
       valueName: "folder"))
   var config: String?
 

@@ -141,12 +141,4 @@ import Testing
     other.predictionType = other.predictionType ?? .epsilon
     #expect(known.schedulerConfiguration == other)
   }
-
-  @Test func theByteTokenizerHasCLIPsIds() throws {
-    let tokenizer = try CLIPTokenizer.bytes(padding: "!")
-    #expect(tokenizer.vocabularyCount == 49408)
-    #expect(tokenizer.beginID == 49406 && tokenizer.endID == 49407 && tokenizer.paddingID == 0)
-    // CLIP numbers the bytes in this order: "!" is 0, and 256 more at the end of a word.
-    #expect(tokenizer.ids("ab c") == [64, 65 + 256, 66 + 256])
-  }
 }

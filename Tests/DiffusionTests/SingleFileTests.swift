@@ -133,6 +133,14 @@ import Testing
     #expect(try Data(contentsOf: file("v.yaml")) == Data("mine".utf8))
   }
 
+  /// New words begin as such vectors.
+  @Test func vectorsOfTokensAreFound() throws {
+    let source = try ModelFolder(Fixtures.model("tiny-sd2"))
+    try source.saveSingleFile(to: file("model.ckpt"), format: .ckpt)
+    let read = try ModelFolder(file("model.ckpt"), options: options("tiny-sd2"))
+    #expect(try read.tokenVectors([3, 1]) == source.tokenVectors([3, 1]))
+  }
+
   // MARK: - What files in the wild are like
 
   @Test func averagesAreTakenOnRequest() throws {

@@ -5,7 +5,7 @@ import Testing
 @testable import Diffusion
 
 /// Texts and the ids that transformers gives for them, by tokenizer folder; see Fixtures/tokenizer.py.
-private struct TokenizerGolden: Decodable {
+struct TokenizerGolden: Decodable {
   static let folders = ["sd1", "sd2", "transformers5", "added", "holes"]
   static let goldens = Fixtures.folder.appending(path: "goldens")
 

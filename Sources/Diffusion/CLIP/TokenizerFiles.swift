@@ -104,7 +104,9 @@ struct TokenEntry: Decodable {
     case content, lstrip, rstrip, normalized, special
     case singleWord = "single_word"
   }
+}
 
+extension TokenEntry {
   init(from decoder: any Decoder) throws {
     if let content = try? decoder.singleValueContainer().decode(String.self) {
       token = AddedToken(content: content)

@@ -78,6 +78,11 @@ struct TokenizerFolder {
       }
       for token in json?.addedTokens ?? [] { declared[token.id] = token.token }
     }
+    add(roles, declared: declared)
+  }
+
+  /// Takes over the tokens with a part to play, after those whose ids are declared.
+  mutating func add(_ roles: TokenizerConfig.Roles, declared: [Int: AddedToken]) {
     specialTokens = roles.specialTokens
     addedTokens = declared.sorted { $0.key < $1.key }.map { ($0.value, $0.key) }
     // One text may have several roles. As in transformers, properties of the last role count, unless declared above.

@@ -29,8 +29,8 @@ public struct ModelFolder: Sendable {
     case singleFile(SingleFile)
     /// What several models are merged to.
     case merged(ModelMerge)
-    /// Random numbers of a seed, and a tokenizer that is at hand.
-    case untrained(seed: UInt64, tokenizer: CLIPTokenizer)
+    /// Random numbers of a seed, and CLIP's tokenizer with some padding.
+    case untrained(seed: UInt64, padding: String)
   }
 
   /// The file without which a folder is no model.
@@ -184,7 +184,7 @@ extension ModelFolder {
   /// - Throws: `ModelFolderError`, or what is wrong with the weights.
   public func tokenVectors(_ ids: [Int]) throws -> [[Float]] {
     let width = textConfiguration.hiddenSize
-    let table = try StoredWeights(.textEncoder, in: url).numbers(TextEncoder.tokenTable)
+    let table = try storedWeights(of: .textEncoder).numbers(TextEncoder.tokenTable)
     return ids.map { Array(table[$0 * width..<($0 + 1) * width]) }
   }
 
@@ -197,7 +197,7 @@ extension ModelFolder {
       case .files: try CLIPTokenizer(contentsOf: url.appending(path: Self.tokenizerFolder))
       case .singleFile(let file): try file.tokenizer()
       case .merged(let merge): try merge.models[0].loadTokenizer()
-      case .untrained(_, let tokenizer): tokenizer
+      case .untrained(_, let padding): try CLIPTokenizer.clip(padding: padding)
       }
     func misfit(_ reason: String) -> ModelFolderError {
       .mismatch(folder: url.path(percentEncoded: false), reason: reason)

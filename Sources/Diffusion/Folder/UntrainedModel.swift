@@ -12,19 +12,13 @@ extension ModelFolder {
   public func saveUntrained(
     to destination: URL, seed: UInt64, dtype: DType = .float32, on backend: any Backend
   ) throws {
-    try writeUntrained(to: destination, tokenizer: loadTokenizer(), seed: seed, dtype: dtype, on: backend)
-  }
-
-  fileprivate func writeUntrained(
-    to destination: URL, tokenizer: CLIPTokenizer, seed: UInt64, dtype: DType, on backend: any Backend
-  ) throws {
     // One source for all parts, so that no two parameters get the same numbers.
     let source = InitialParameters(seed: seed)
     func build<Model>(_ make: (Scope) throws -> Model) throws -> [TensorItem] {
       items(of: try ParameterStore.build(on: backend, trainable: { _ in false }, from: source, make).parameters, dtype)
     }
     try ModelFolderContents(
-      documents: documents, tokenizer: tokenizer,
+      documents: documents, tokenizer: loadTokenizer(),
       weights: [
         .unet: { try build(makeUNet) }, .textEncoder: { try build(makeTextEncoder) },
         .vae: { try build(makeAutoencoder) },
@@ -34,7 +28,7 @@ extension ModelFolder {
 }
 
 extension StandardModel {
-  /// Writes a model of this shape whose weights are random, as PyTorch initialises them, with a tokenizer of bytes.
+  /// Writes a model of this shape whose weights are random, as PyTorch initialises them, with CLIP's tokenizer.
   ///
   /// - Parameters:
   ///   - destination: where the model goes.
@@ -45,19 +39,18 @@ extension StandardModel {
   public func saveUntrained(
     to destination: URL, seed: UInt64, dtype: DType = .float32, on backend: any Backend
   ) throws {
-    let tokenizer = try CLIPTokenizer.bytes(padding: paddingToken)
-    try ModelFolder(destination, documents: documents, contents: .untrained(seed: seed, tokenizer: tokenizer))
-      .writeUntrained(to: destination, tokenizer: tokenizer, seed: seed, dtype: dtype, on: backend)
+    try ModelFolder(destination, documents: documents, contents: .untrained(seed: seed, padding: paddingToken))
+      .saveUntrained(to: destination, seed: seed, dtype: dtype, on: backend)
   }
 
-  /// A model of this shape whose weights are random, as PyTorch initialises them, with a tokenizer of bytes; it stands
-  /// in no folder, and its parts are made when they are loaded.
+  /// A model of this shape whose weights are random, as PyTorch initialises them, with CLIP's tokenizer; it stands in
+  /// no folder, and its parts are made when they are loaded.
   ///
   /// - Parameter seed: equal seeds give equal models.
   /// - Throws: nothing but what is wrong with this package.
   public func untrained(seed: UInt64 = 0) throws -> ModelFolder {
     try ModelFolder(
       URL(filePath: rawValue, directoryHint: .isDirectory), documents: documents,
-      contents: .untrained(seed: seed, tokenizer: .bytes(padding: paddingToken)))
+      contents: .untrained(seed: seed, padding: paddingToken))
   }
 }

@@ -41,12 +41,14 @@ struct SingleFile: Sendable {
     return known
   }
 
-  /// The tokenizer of the folder that the user gave.
+  /// The tokenizer of the folder that the user gave, else that of the published models, since no file holds one.
   ///
-  /// - Throws: `SingleFileError.noTokenizer` where there is no such folder, or what is wrong with it.
+  /// - Throws: what is wrong with the user's folder.
   func tokenizer() throws -> CLIPTokenizer {
-    guard let folder = options.configuration else { throw SingleFileError.noTokenizer(file: path) }
-    return try CLIPTokenizer(contentsOf: folder.appending(path: ModelFolder.tokenizerFolder))
+    if let folder = options.configuration {
+      return try CLIPTokenizer(contentsOf: folder.appending(path: ModelFolder.tokenizerFolder))
+    }
+    return try .clip(padding: (kind.generation == .first ? StandardModel.sd15 : .sd21).paddingToken)
   }
 
   /// The path, as given.

@@ -6,8 +6,6 @@ public enum SingleFileError: Error, Equatable, CustomStringConvertible {
   case noAverages(file: String)
   /// The model has another shape than the published ones, and nothing says which.
   case unusualShape(file: String, reason: String)
-  /// A vocabulary is needed that the file cannot hold.
-  case noTokenizer(file: String)
   /// A YAML file beside the model cannot be understood.
   case badYAML(file: String, reason: String)
 
@@ -20,9 +18,6 @@ public enum SingleFileError: Error, Equatable, CustomStringConvertible {
     case .unusualShape(let file, let reason):
       "\(file) is not of a published model's shape, so --config must give the folder of a diffusers model of the same "
         + "shape: \(reason)"
-    case .noTokenizer(let file):
-      "\(file) holds no vocabulary, since no single file does; give --config with the folder of a diffusers model "
-        + "that has the same tokenizer"
     case .badYAML(let file, let reason): "\(file) is no configuration of a Stable Diffusion model: \(reason)"
     }
   }
