@@ -18,18 +18,17 @@ public protocol ProductKernels: SendableMetatype {
   static func packPanels(
     _ b: ConstantFloats, stride: Int, isTransposed: Bool, depth: Int, columns: Int, into panels: Floats)
 
-  /// C [rows, columns] = Σ over taps and depth of A [rows, taps, depth] · B [taps · depth, columns], for an A whose rows
-  /// lie in one piece for each tap.
+  /// C [rows, columns] = A [rows, depth] · B [depth, columns], for an A whose rows lie in one piece each.
   ///
   /// - Parameters:
-  ///   - a: the address of each row, [taps, rows].
+  ///   - a: the address of each row, [rows].
   ///   - offset: where the depth begins in each row.
-  ///   - panels: B in order, of depth taps · depth.
+  ///   - panels: B in order.
   ///   - stride: the distance between rows of C.
   ///   - bias: what each column begins with, [columns].
   ///   - upcoming: what the caller reads next, which is brought into the cache meanwhile.
   static func multiply(
-    rows a: RowPointers, offset: Int, rowCount: Int, taps: Int, depth: Int, panels: ConstantFloats, columns: Int,
+    rows a: RowPointers, offset: Int, rowCount: Int, depth: Int, panels: ConstantFloats, columns: Int,
     into c: Floats, stride: Int, bias: ConstantFloats?, _ write: Write, before upcoming: UpcomingRows)
 
   /// C [rows, columns] = Aᵀ B for A [depth, rows], whose columns are the rows of the product.
@@ -80,11 +79,11 @@ public protocol ProductKernels: SendableMetatype {
 extension ProductKernels {
   /// C [rows, columns] = A · B with nothing to be read next.
   public static func multiply(
-    rows a: RowPointers, offset: Int, rowCount: Int, taps: Int, depth: Int, panels: ConstantFloats, columns: Int,
+    rows a: RowPointers, offset: Int, rowCount: Int, depth: Int, panels: ConstantFloats, columns: Int,
     into c: Floats, stride: Int, bias: ConstantFloats?, _ write: Write
   ) {
     multiply(
-      rows: a, offset: offset, rowCount: rowCount, taps: taps, depth: depth, panels: panels, columns: columns, into: c,
+      rows: a, offset: offset, rowCount: rowCount, depth: depth, panels: panels, columns: columns, into: c,
       stride: stride, bias: bias, write, before: .none)
   }
 

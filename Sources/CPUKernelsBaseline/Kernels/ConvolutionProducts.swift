@@ -12,9 +12,9 @@ extension Kernels {
       let operand = PixelRows(a + row, pitch: rowCount, count: min(tileRows, rowCount - row), offset: offset)
       var first = 0
       while first < columns {
-        let target = PixelTarget(rows: c + row, column: column + first, count: min(tileColumns, columns - first))
+        let target = PixelTarget(rows: c + row, column: column + first, columns: min(tileColumns, columns - first))
         let panel = panels + first * taps * depth
-        if target.count > width {
+        if target.columns > width {
           addTile(Wide.self, operand, taps, depth, panel, to: target)
         } else {
           addTile(Narrow.self, operand, taps, depth, panel, to: target)
@@ -42,7 +42,7 @@ extension Kernels {
           b += tileColumns
         }
       }
-      target.add(lower, height, a.count - height)
+      target.store(lower, height, a.count - height)
     } else {
       for tap in 0..<taps {
         let rows = a.rows(tap: tap, from: 0)
@@ -52,7 +52,7 @@ extension Kernels {
         }
       }
     }
-    target.add(upper, 0, min(a.count, height))
+    target.store(upper, 0, min(a.count, height))
   }
 }
 
@@ -74,32 +74,14 @@ private struct PixelRows {
   }
 }
 
-/// Where a block is added.
-private struct PixelTarget {
+/// Pixels that lie anywhere, to which a block is added.
+private struct PixelTarget: TileTarget {
   let rows: MutableRowPointers
   let column: Int
-  /// At most two vectors.
-  let count: Int
+  let columns: Int
+  let bias: ConstantFloats? = nil
+  let write = Write.accumulate
 
-  /// Adds the first `rowCount` rows of a tile to the rows from `first` on.
   @inline(__always)
-  func add<Width>(_ tile: Tile<Width>, _ first: Int, _ rowCount: Int) {
-    let width = Vector.scalarCount
-    if count == 2 * width {
-      tile.forEachRow(rowCount) { row, left, right in
-        let to = rows[first + row] + column
-        to.store(left + ConstantFloats(to).vector())
-        to.store(right + ConstantFloats(to).vector(at: width), at: width)
-      }
-    } else {
-      let (leftCount, rightCount) = (min(count, width), count - width)
-      tile.forEachRow(rowCount) { row, left, right in
-        let to = rows[first + row] + column
-        to.store(left + ConstantFloats(to).vector(count: leftCount), count: leftCount)
-        if Width.isWide {
-          to.store(right + ConstantFloats(to).vector(at: width, count: rightCount), at: width, count: rightCount)
-        }
-      }
-    }
-  }
+  func row(_ index: Int) -> Floats { rows[index] + column }
 }

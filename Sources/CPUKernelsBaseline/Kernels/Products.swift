@@ -13,19 +13,20 @@ extension Kernels {
 
   /// Products of rows that lie anywhere; see `ProductKernels`.
   public static func multiply(
-    rows a: RowPointers, offset: Int, rowCount: Int, taps: Int, depth: Int, panels: ConstantFloats, columns: Int,
+    rows a: RowPointers, offset: Int, rowCount: Int, depth: Int, panels: ConstantFloats, columns: Int,
     into c: Floats, stride: Int, bias: ConstantFloats?, _ write: Write, before upcoming: UpcomingRows
   ) {
     forEachTile(rowCount, columns, into: c, stride: stride, bias: bias, write, before: upcoming) {
       row, count, column, target in
       if row + count < rowCount {
-        prefetchRows(
-          a, offset: offset, rowCount: rowCount, from: row + count, taps: taps, depth: depth, column: column, columns)
+        let first = depth * column / columns
+        let length = depth * min(column + tileColumns, columns) / columns - first
+        for next in row + count..<min(row + count + tileRows, rowCount) {
+          a[next].prefetchFar(at: offset + first, count: length)
+        }
       }
-      multiplyTile(
-        rowCount: count, taps: taps, depth: depth, panel: panels + column * taps * depth, into: target
-      ) { tap, first in
-        SeparateRows(a + tap * rowCount + row + first, count: max(count - first, 1), offset: offset)
+      multiplyTile(rowCount: count, depth: depth, panel: panels + column * depth, into: target) { first in
+        SeparateRows(a + row + first, count: max(count - first, 1), offset: offset)
       }
     }
   }
@@ -46,11 +47,11 @@ extension Kernels {
         }
       }
       if count == tileRows {
-        multiplyTile(rowCount: count, taps: 1, depth: depth, panel: panel, into: target) { _, firstOfHalf in
+        multiplyTile(rowCount: count, depth: depth, panel: panel, into: target) { firstOfHalf in
           NeighbouringRows(columns: a, first: first + firstOfHalf)
         }
       } else {
-        multiplyTile(rowCount: count, taps: 1, depth: depth, panel: panel, into: target) { _, firstOfHalf in
+        multiplyTile(rowCount: count, depth: depth, panel: panel, into: target) { firstOfHalf in
           FewNeighbouringRows(columns: a, first: first + firstOfHalf, count: max(count - firstOfHalf, 1))
         }
       }
@@ -62,7 +63,7 @@ extension Kernels {
   @inline(__always)
   private static func forEachTile(
     _ rowCount: Int, _ columns: Int, into c: Floats, stride: Int, bias: ConstantFloats?, _ write: Write,
-    before upcoming: UpcomingRows, _ body: (Int, Int, Int, TileTarget) -> Void
+    before upcoming: UpcomingRows, _ body: (Int, Int, Int, EvenRows) -> Void
   ) {
     let count = (rowCount + tileRows - 1) / tileRows * ((columns + tileColumns - 1) / tileColumns)
     var index = 0
@@ -71,7 +72,7 @@ extension Kernels {
       var column = 0
       while column < columns {
         upcoming.prefetchPart(index, of: count)
-        let target = TileTarget(
+        let target = EvenRows(
           start: c + row * stride + column, stride: stride, columns: min(tileColumns, columns - column),
           bias: bias.map { $0 + column }, write: write)
         body(row, min(tileRows, rowCount - row), column, target)
@@ -82,62 +83,44 @@ extension Kernels {
     }
   }
 
-  /// Asks for the rows of the next tile, a part of each with every panel.
-  @inline(__always)
-  private static func prefetchRows(
-    _ a: RowPointers, offset: Int, rowCount: Int, from row: Int, taps: Int, depth: Int, column: Int, _ columns: Int
-  ) {
-    let first = depth * column / columns
-    let count = depth * min(column + tileColumns, columns) / columns - first
-    for tap in 0..<taps {
-      for next in row..<min(row + tileRows, rowCount) {
-        a[tap * rowCount + next].prefetchFar(at: offset + first, count: count)
-      }
-    }
-  }
-
   /// One block of `tileRows` rows and one panel.
   @inline(__always)
   private static func multiplyTile<Operand: TileOperand>(
-    rowCount: Int, taps: Int, depth: Int, panel: ConstantFloats, into target: TileTarget,
-    _ operand: (_ tap: Int, _ firstRow: Int) -> Operand
+    rowCount: Int, depth: Int, panel: ConstantFloats, into target: EvenRows, _ operand: (_ firstRow: Int) -> Operand
   ) {
     if target.columns > Vector.scalarCount {
-      multiplyTile(Wide.self, rowCount, taps, depth, panel, target, operand)
+      multiplyTile(Wide.self, rowCount, depth, panel, target, operand)
     } else {
-      multiplyTile(Narrow.self, rowCount, taps, depth, panel, target, operand)
+      multiplyTile(Narrow.self, rowCount, depth, panel, target, operand)
     }
   }
 
   @inline(__always)
   private static func multiplyTile<Operand: TileOperand, Width: TileWidth>(
-    _: Width.Type, _ rowCount: Int, _ taps: Int, _ depth: Int, _ panel: ConstantFloats, _ target: TileTarget,
-    _ operand: (Int, Int) -> Operand
+    _: Width.Type, _ rowCount: Int, _ depth: Int, _ panel: ConstantFloats, _ target: EvenRows,
+    _ operand: (Int) -> Operand
   ) {
-    let tileHeight = Tile<Width>.rows
+    let height = Tile<Width>.rows
     target.prefetchRows(rowCount)
-    var (upper, lower) = (Tile<Width>(), Tile<Width>())
     var b = panel
-    if rowCount > tileHeight {
-      for tap in 0..<taps {
-        let (upperRows, lowerRows) = (operand(tap, 0), operand(tap, tileHeight))
-        for k in 0..<depth {
-          upper.addProducts(upperRows, k, b)
-          lower.addProducts(lowerRows, k, b)
-          b += tileColumns
-        }
+    var upper = Tile<Width>()
+    let upperRows = operand(0)
+    if rowCount > height {
+      var lower = Tile<Width>()
+      let lowerRows = operand(height)
+      for k in 0..<depth {
+        upper.addProducts(upperRows, k, b)
+        lower.addProducts(lowerRows, k, b)
+        b += tileColumns
       }
-      target.store(lower, tileHeight, rowCount - tileHeight)
+      target.store(lower, height, rowCount - height)
     } else {
-      for tap in 0..<taps {
-        let rows = operand(tap, 0)
-        for k in 0..<depth {
-          upper.addProducts(rows, k, b)
-          b += tileColumns
-        }
+      for k in 0..<depth {
+        upper.addProducts(upperRows, k, b)
+        b += tileColumns
       }
     }
-    target.store(upper, 0, min(rowCount, tileHeight))
+    target.store(upper, 0, min(rowCount, height))
   }
 }
 

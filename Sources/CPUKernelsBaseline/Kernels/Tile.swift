@@ -177,46 +177,58 @@ struct Tile<Width: TileWidth> {
   }
 }
 
-/// Where a tile is stored, and what is added to it.
-struct TileTarget {
-  let start: Floats
-  let stride: Int
+/// Rows of memory that tiles are stored in, and what is added to them.
+protocol TileTarget {
   /// At most two vectors.
-  let columns: Int
-  let bias: ConstantFloats?
-  let write: Write
+  var columns: Int { get }
+  /// What each column begins with.
+  var bias: ConstantFloats? { get }
+  var write: Write { get }
+  /// Where the first column of a row lies.
+  func row(_ index: Int) -> Floats
+}
 
+extension TileTarget {
   /// Asks for the memory of the first `count` rows, which is needed once the sums are complete.
   @inline(__always)
   func prefetchRows(_ count: Int) {
-    for row in 0..<count {
-      prefetch(start + row * stride)
-      prefetch(start + row * stride + columns - 1)
+    for index in 0..<count {
+      prefetch(row(index))
+      prefetch(row(index) + columns - 1)
     }
   }
 
   /// Stores the first `count` rows of a tile from row `first` on.
+  ///
+  /// Whole tiles are stored from their registers. Others go through memory, to a function that takes any extent.
   @inline(__always)
   func store<Width>(_ tile: Tile<Width>, _ first: Int, _ count: Int) {
     let width = Vector.scalarCount
-    if columns == 2 * width {
-      forEachRow(tile, first, count) { to, left, right in
-        add(left, to, 0, width)
-        add(right, to, width, width)
+    if !Width.isWide || columns < 2 * width || count < Tile<Width>.rows { return storePart(tile, first, count) }
+    let (left, right) = (bias?.vector() ?? .zero, bias?.vector(at: width) ?? .zero)
+    switch write {
+    case .overwrite:
+      tile.forEachRow(Tile<Width>.rows) { index, leftSums, rightSums in
+        let to = row(first + index)
+        to.store(leftSums + left)
+        to.store(rightSums + right, at: width)
       }
-    } else {
-      forEachRow(tile, first, count) { to, left, right in
-        add(left, to, 0, min(columns, width))
-        if Width.isWide { add(right, to, width, columns - width) }
+    case .accumulate:
+      tile.forEachRow(Tile<Width>.rows) { index, leftSums, rightSums in
+        let to = row(first + index)
+        to.store(leftSums + left + ConstantFloats(to).vector())
+        to.store(rightSums + right + ConstantFloats(to).vector(at: width), at: width)
       }
     }
   }
 
-  @inline(__always)
-  private func forEachRow<Width>(
-    _ tile: Tile<Width>, _ first: Int, _ count: Int, _ body: (Floats, Vector, Vector) -> Void
-  ) {
-    tile.forEachRow(count) { body(start + (first + $0) * stride, $1, $2) }
+  @inline(never)
+  private func storePart<Width>(_ tile: Tile<Width>, _ first: Int, _ count: Int) {
+    let width = Vector.scalarCount
+    tile.forEachRow(count) { index, left, right in
+      add(left, row(first + index), 0, min(columns, width))
+      if Width.isWide { add(right, row(first + index), width, columns - width) }
+    }
   }
 
   @inline(__always)
@@ -226,4 +238,16 @@ struct TileTarget {
     if write == .accumulate { sum += ConstantFloats(to).vector(at: column, count: count) }
     to.store(sum, at: column, count: count)
   }
+}
+
+/// Rows at equal distances.
+struct EvenRows: TileTarget {
+  let start: Floats
+  let stride: Int
+  let columns: Int
+  let bias: ConstantFloats?
+  let write: Write
+
+  @inline(__always)
+  func row(_ index: Int) -> Floats { start + index * stride }
 }

@@ -30,7 +30,7 @@ extension CPUBackend {
     }
   }
 
-  /// A product whose operands are read where they lie, shared out by columns.
+  /// A product whose operands are read where they lie, shared out by rows or, where there are few, by columns.
   private func multiplyInPlace(
     _ a: StridedMatrix, _ b: StridedMatrix, _ product: MatrixProduct, bias: ConstantFloats?, into out: Floats,
     _ write: Write
@@ -38,16 +38,19 @@ extension CPUBackend {
     let (m, n, k) = (product.m, product.n, product.k)
     let parts = max(min(threadCount, n * max(m, k) / CPUBackend.leastElements), 1)
     threads.parallelFor(parts) { part in
-      let columns = (n * part / parts)..<(n * (part + 1) / parts)
-      let (b, out) = (b.address(row: 0, column: columns.lowerBound), out + columns.lowerBound)
+      let rows = m > 4 ? (m * part / parts)..<(m * (part + 1) / parts) : 0..<m
+      let columns = m > 4 ? 0..<n : (n * part / parts)..<(n * (part + 1) / parts)
+      let (a, b) = (a.address(row: rows.lowerBound, column: 0), b.address(row: 0, column: columns.lowerBound))
+      let out = out + rows.lowerBound * n + columns.lowerBound
       let bias = bias.map { $0 + columns.lowerBound }
       if product.transposeB {
         kernels.multiplyRows(
-          a.start, rows: m, b, columns: columns.count, depth: k, into: out, stride: n, bias: bias, write)
+          a, rows: rows.count, b, columns: columns.count, depth: k, into: out, stride: n, bias: bias, write)
       } else {
         kernels.combineRows(
-          a.start, rows: m, rowStride: a.isTransposed ? 1 : k, depth: k, depthStride: a.isTransposed ? m : 1, b,
-          stride: n, columns: columns.count, into: out, stride: n, bias: bias, write)
+          a, rows: rows.count, rowStride: product.transposeA ? 1 : k, depth: k,
+          depthStride: product.transposeA ? m : 1, b, stride: n, columns: columns.count, into: out, stride: n,
+          bias: bias, write)
       }
     }
   }

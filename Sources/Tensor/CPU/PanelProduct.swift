@@ -63,7 +63,7 @@ struct PanelProduct {
           bias: bias, write, before: upcoming)
       } else {
         kernels.multiply(
-          rows: addresses, offset: first, rowCount: rows.count, taps: 1, depth: count, panels: panels,
+          rows: addresses, offset: first, rowCount: rows.count, depth: count, panels: panels,
           columns: columns.count, into: corner, stride: stride, bias: bias, write, before: upcoming)
       }
     }
@@ -96,7 +96,7 @@ struct PanelProduct {
         (copies + row * copyStride).update(from: source, count: depth.count)
       }
       kernels.multiply(
-        rows: addresses, offset: 0, rowCount: rowCount, taps: 1, depth: depth.count, panels: panels,
+        rows: addresses, offset: 0, rowCount: rowCount, depth: depth.count, panels: panels,
         columns: columnCount, into: corner + start * stride, stride: stride, bias: bias, write,
         before: next > 0 ? rowsToCopy : upcoming)
       start += copiedRows

@@ -74,7 +74,7 @@ extension CPUBackend {
       for row in 0..<rows.count { addresses[row] = weights + row * channels }
       for block in convolution.channelBlocks {
         kernels.multiply(
-          rows: addresses, offset: block.lowerBound, rowCount: rows.count, taps: 1, depth: block.count,
+          rows: addresses, offset: block.lowerBound, rowCount: rows.count, depth: block.count,
           panels: panels + (index * channels + block.lowerBound) * width, columns: pixels, into: out, stride: width,
           bias: nil, index == 0 && block.lowerBound == 0 ? .overwrite : .accumulate)
       }

@@ -192,7 +192,7 @@ extension CPUBackend {
           if shared == nil { transform(weight, block.columnBlock, part, convolution, into: own) }
           for element in 0..<16 {
             kernels.multiply(
-              rows: rows, offset: (16 * part + element) * convolution.windowDistance, rowCount: tileCount, taps: 1,
+              rows: rows, offset: (16 * part + element) * convolution.windowDistance, rowCount: tileCount,
               depth: min(pitch, depth - part * pitch), panels: panels + element * weightDistance,
               columns: columns.count, into: sums + element * sumDistance, stride: convolution.columnsPerBlock,
               bias: nil, part == 0 ? .overwrite : .accumulate,

@@ -28,26 +28,24 @@ import Testing
     }
   }
 
-  /// Rows that lie anywhere, in several taps, with and without what columns begin with.
+  /// Rows that lie anywhere, with and without what columns begin with.
   @Test(arguments: InstructionSet.available)
   func rowsAreMultiplied(_ set: InstructionSet) {
-    for (rows, columns, depth, taps) in Self.cases {
-      let a = (0..<taps * rows).map { _ in Matrix(rows: 1, columns: depth + 3) }
-      let b = Matrix(rows: taps * depth, columns: columns)
-      let panels = packedPanels(b, columns: columns, depth: taps * depth, set.kernels)
+    for (rows, columns, depth) in Self.cases {
+      let a = (0..<rows).map { _ in Matrix(rows: 1, columns: depth + 3) }
+      let b = Matrix(rows: depth, columns: columns)
+      let panels = packedPanels(b, columns: columns, depth: depth, set.kernels)
       let bias = Matrix(rows: 1, columns: columns)
-      check(rows, columns, terms: taps * depth + 2, bias) { c, stride, bias, write in
+      check(rows, columns, terms: depth + 2, bias) { c, stride, bias, write in
         withExtendedLifetime(a) {
           let addresses = a.map(\.address)
           set.kernels.multiply(
-            rows: addresses, offset: 2, rowCount: rows, taps: taps, depth: depth, panels: panels, columns: columns,
+            rows: addresses, offset: 2, rowCount: rows, depth: depth, panels: panels, columns: columns,
             into: c, stride: stride, bias: bias, write,
             before: UpcomingRows(panels, stride: 3, count: 5, length: 40))
         }
       } sum: { row, column in
-        (0..<taps * depth).reduce(0) { sum, k in
-          sum + Double(a[k / depth * rows + row][0, 2 + k % depth]) * Double(b[k, column])
-        }
+        (0..<depth).reduce(0) { sum, k in sum + Double(a[row][0, 2 + k]) * Double(b[k, column]) }
       }
     }
   }
@@ -55,7 +53,7 @@ import Testing
   /// Columns of a matrix whose rows lie anywhere.
   @Test(arguments: InstructionSet.available)
   func columnsAreMultiplied(_ set: InstructionSet) {
-    for (rows, columns, depth, _) in Self.cases + [(140, 33, 300, 1)] {
+    for (rows, columns, depth) in Self.cases + [(140, 33, 300)] {
       let a = (0..<depth).map { _ in Matrix(rows: 1, columns: rows + 2) }
       let b = Matrix(rows: depth, columns: columns)
       let panels = packedPanels(b, columns: columns, depth: depth, set.kernels)
@@ -77,7 +75,7 @@ import Testing
   /// Products that read both operands where they lie.
   @Test(arguments: InstructionSet.available, [false, true])
   func fewRowsAreMultiplied(_ set: InstructionSet, _ isTransposed: Bool) {
-    for (rows, columns, depth, _) in Self.cases + [(3, 33, 300, 1)] {
+    for (rows, columns, depth) in Self.cases + [(3, 33, 300)] {
       let a = Matrix(rows: rows, columns: depth)
       let b = Matrix(rows: depth, columns: columns, isTransposed: isTransposed)
       let bias = Matrix(rows: 1, columns: columns)
@@ -99,7 +97,7 @@ import Testing
 
   private static let cases = [1, 5, 6, 7, 12, 13, 25].flatMap { rows in
     extents.flatMap { columns in
-      depths.map { (rows, columns, $0, 1 + $0 % 3) }
+      depths.map { (rows, columns, $0) }
     }
   }
 

@@ -15,6 +15,44 @@ import Testing
     }
   }
 
+  /// More parts than the threads keep count of at once.
+  @Test func manyPartsRunOnce() {
+    let pool = ThreadPool(threadCount: 3)
+    let count = 150_001
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: count) { calls in
+      calls.initialize(repeating: 0)
+      nonisolated(unsafe) let calls = calls
+      pool.parallelFor(count) { calls[$0] += 1 }
+      #expect(calls.allSatisfy { $0 == 1 })
+    }
+  }
+
+  /// A thread that is held up keeps no part from the others.
+  @Test(arguments: [2, 5])
+  func othersTakeWhatIsLeft(_ threadCount: Int) {
+    let pool = ThreadPool(threadCount: threadCount)
+    let calls = Counter()
+    let parts = 40
+    pool.parallelFor(parts) { part in
+      if part == 0 {
+        for _ in 0..<10_000 where calls.value.load(ordering: .relaxed) < parts - 1 { usleep(1000) }
+        #expect(calls.value.load(ordering: .relaxed) == parts - 1)
+      }
+      calls.value.add(1, ordering: .relaxed)
+    }
+  }
+
+  /// Each thread begins with neighbouring parts of its own.
+  @Test func neighboursGoToOneThread() {
+    let pool = ThreadPool(threadCount: 2)
+    let first = Mutex<[pthread_t: Int]>([:])
+    pool.parallelFor(100) { part in
+      first.withLock { if $0[pthread_self()] == nil { $0[pthread_self()] = part } }
+      if part == 0 { for _ in 0..<10_000 where first.withLock({ $0.count }) < 2 { usleep(1000) } }
+    }
+    #expect(Set(first.withLock { $0.values }) == [0, 50])
+  }
+
   /// Work that the pool cannot share, because an enclosing part holds it, is still done.
   @Test func partsMayShareOutWorkThemselves() {
     let pool = ThreadPool(threadCount: 3)
