@@ -58,6 +58,17 @@ import Testing
       "lora", "extract", "--model", "merged", "--base", model, "--rank", "4", "found.safetensors",
     ])
     #expect(outcome.output.hasPrefix("56 layers hold 100.0% of the difference."))
+    try place.succeed(["convert", model, "model.ckpt"])
+    try place.succeed([
+      "lora", "merge", "--model", "model.ckpt", "--config", model, "--lora", golden("lora/sd1") + ":0.5", "again",
+    ])
+    let weights = "unet/diffusion_pytorch_model.safetensors"
+    #expect(try place.data("again/\(weights)") == place.data("merged/\(weights)"))
+    try place.succeed([
+      "lora", "extract", "--model", "merged", "--base", "model.ckpt", "--config", model, "--rank", "4",
+      "too.safetensors",
+    ])
+    #expect(try place.data("too.safetensors") == place.data("found.safetensors"))
     try place.expectRefusal(
       ["lora", "extract", "--model", model, "--base", model, "none.safetensors"], naming: ["have the same weights"])
     try place.expectRefusal(

@@ -52,6 +52,19 @@ import Testing
     #expect(try LoRA(contentsOf: written).layers == LoRA(contentsOf: url(name)).layers)
   }
 
+  /// The other file holds the same numbers under the same names, so it has the same digest, without its header.
+  @Test(arguments: ["sd1-conv", "sd2"])
+  func theDigestIsThatOfTheNumbers(_ name: String) throws {
+    let home = try TemporaryFolder()
+    let written = home.url.appending(path: "written.safetensors")
+    try LoRA(contentsOf: url(name)).write(to: written, .kohya, on: device)
+    for file in [written, url("\(name)-kohya")] {
+      let header = try SafetensorsFile.headerByteCount(file)
+      #expect(
+        try SafetensorsFile(written).metadata["sshs_model_hash"] == SHA256.hexadecimal(file, header..<Int.max))
+    }
+  }
+
   @Test func metadataIsWhatPEFTBuildsItsConfigurationFrom() throws {
     let home = try TemporaryFolder()
     let written = home.url.appending(path: "written.safetensors")

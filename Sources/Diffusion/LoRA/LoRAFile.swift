@@ -101,18 +101,18 @@ extension LoRA {
       let factors = [item(.down, layer.down), item(.up, layer.up)]
       return layout == .kohya ? factors + [item(.alpha, Matrix([layer.alpha], []))] : factors
     }
-    let own = layout == .kohya ? kohyaMetadata() : [LoRAMetadata.key: try adapterMetadata()]
+    let own = layout == .kohya ? try kohyaMetadata(items) : [LoRAMetadata.key: try adapterMetadata()]
     try SafetensorsWriter.write(items, metadata: metadata.merging(own) { $1 }, to: url)
   }
 
-  /// What kohya's programs say of rank and alpha.
-  private func kohyaMetadata() -> [String: String] {
+  /// What kohya's programs say of rank and alpha, and the digest by which WebUIs know the file.
+  private func kohyaMetadata(_ items: [TensorItem]) throws -> [String: String] {
     func range<Value: Comparable & CustomStringConvertible>(_ values: [Value]) -> String {
       Set(values.map(\.description)).count == 1 ? "\(values[0])" : "Dynamic"
     }
     return [
       "ss_network_module": "networks.lora", "ss_network_dim": range(layers.map(\.rank)),
-      "ss_network_alpha": range(layers.map(\.alpha)),
+      "ss_network_alpha": range(layers.map(\.alpha)), "sshs_model_hash": try SafetensorsWriter.digest(items),
     ]
   }
 }

@@ -11,13 +11,26 @@ public enum SafetensorsWriter {
   public static func write(
     _ items: [TensorItem], metadata: [String: String] = [:], to destination: URL
   ) throws {
-    let ordered = items.sorted { ($1.dtype.byteCount, $0.name) < ($0.dtype.byteCount, $1.name) }
+    let ordered = inFileOrder(items)
     var file = try AtomicFile(path: destination.path(percentEncoded: false))
     try file.append(try header(ordered, metadata))
     for item in ordered {
       try item.write { try file.append($0) }
     }
     try file.commit()
+  }
+
+  /// SHA-256 of the numbers of a file with these tensors, without its header, by which programs know LoRAs.
+  ///
+  /// - Throws: what making an item throws.
+  public static func digest(_ items: [TensorItem]) throws -> String {
+    var digest = SHA256()
+    for item in inFileOrder(items) { try item.write { digest.update($0) } }
+    return digest.hexadecimal()
+  }
+
+  private static func inFileOrder(_ items: [TensorItem]) -> [TensorItem] {
+    items.sorted { ($1.dtype.byteCount, $0.name) < ($0.dtype.byteCount, $1.name) }
   }
 
   private static func header(_ items: [TensorItem], _ metadata: [String: String]) throws -> [UInt8] {

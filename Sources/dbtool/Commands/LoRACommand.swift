@@ -42,8 +42,10 @@ struct MergeLoRA: ParsableCommand {
     commandName: "merge", abstract: "Add LoRAs to a model's weights.",
     discussion: "The new model draws what the old one draws with the LoRAs, without them.")
 
-  @Option(help: ArgumentHelp("The model: a diffusers folder.", valueName: "folder"))
+  @Option(help: ArgumentHelp("The model: a diffusers folder or a single file.", valueName: "model"))
   var model: String
+
+  @OptionGroup var reading: ModelReadingOptions
 
   @Option(
     help: ArgumentHelp(
@@ -58,8 +60,7 @@ struct MergeLoRA: ParsableCommand {
 
   func run() throws {
     try OutputPath.requireFree(output)
-    let folder = try ModelFolder(URL(filePath: model))
-    try folder.save(
+    try reading.model(model, for: .conversion).save(
       to: URL(filePath: output), loras: lora.map { try $0.scaledLoRA() }, dtype: half ? .float16 : .float32,
       on: CPUBackend(environment: ProcessInfo.processInfo.environment))
   }
@@ -70,11 +71,13 @@ struct ExtractLoRA: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "extract", abstract: "Find the LoRA that comes nearest to the difference of two models.")
 
-  @Option(help: ArgumentHelp("The trained model: a diffusers folder.", valueName: "folder"))
+  @Option(help: ArgumentHelp("The trained model: a diffusers folder or a single file.", valueName: "model"))
   var model: String
 
-  @Option(help: ArgumentHelp("The model that it was trained from.", valueName: "folder"))
+  @Option(help: ArgumentHelp("The model that it was trained from.", valueName: "model"))
   var base: String
+
+  @OptionGroup var reading: ModelReadingOptions
 
   @Option(help: "The rank for matrices.")
   var rank = 32
@@ -108,7 +111,7 @@ struct ExtractLoRA: ParsableCommand {
     let line = ProgressLine()
     let backend = try device.backend()
     let extraction = try LoRA.extraction(
-      from: ModelFolder(URL(filePath: model)), base: ModelFolder(URL(filePath: base)), options, on: backend
+      from: reading.model(model, for: .conversion), base: reading.model(base, for: .conversion), options, on: backend
     ) { done, total in
       line.show("weight \(done) of \(total)", isLast: done == total)
     }
