@@ -12,11 +12,22 @@ extension TensorItem {
     return TensorItem(name, shape, wanted) { append in
       try readFloats { numbers in
         switch dtype {
-        case .float16: try numbers.map(\.halfBits.littleEndian).withUnsafeBytes(append)
-        case .bfloat16: try numbers.map { BFloat16($0).bits.littleEndian }.withUnsafeBytes(append)
-        default: try numbers.map(\.bitPattern.littleEndian).withUnsafeBytes(append)
+        case .float16: try Self.words(numbers) { $0.halfBits.littleEndian }.withUnsafeBytes(append)
+        case .bfloat16: try Self.words(numbers) { BFloat16($0).bits.littleEndian }.withUnsafeBytes(append)
+        default: try Self.words(numbers) { $0.bitPattern.littleEndian }.withUnsafeBytes(append)
         }
       }
+    }
+  }
+
+  /// Numbers turned into words. Inlined so that each conversion becomes a loop of its own, in vectors.
+  @inline(__always)
+  private static func words<Word: FixedWidthInteger & BitwiseCopyable>(
+    _ numbers: [Float], _ word: (Float) -> Word
+  ) -> [Word] {
+    [Word](unsafeUninitializedCapacity: numbers.count) { words, count in
+      for index in numbers.indices { words.initializeElement(at: index, to: word(numbers[index])) }
+      count = numbers.count
     }
   }
 
