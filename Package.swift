@@ -73,7 +73,7 @@ let package = Package(
     .executableTarget(
       name: "FileFuzzer",
       dependencies: [
-        "Diffusion", "Images", "Tensor", "TestSupport",
+        "Diffusion", "DreamBooth", "Images", "Tensor", "TestSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Tests/FileFuzzer", swiftSettings: plain),

@@ -1,3 +1,4 @@
+import DreamBooth
 import Foundation
 import Yams
 
@@ -22,12 +23,10 @@ enum ConfigurationFile {
   /// in which YAML sees a truth value too, is a word.
   static func arguments(_ path: String) throws(ConfigurationFileError) -> [String] {
     let root: Node?
-    do {
-      root = try Yams.compose(yaml: try String(contentsOf: URL(filePath: path), encoding: .utf8))
-    } catch let error as YamlError {
-      throw ConfigurationFileError(path: path, reason(error))
+    do throws(YAMLTextError) {
+      root = try YAMLText.root(of: URL(filePath: path))
     } catch {
-      throw ConfigurationFileError(path: path, "cannot be read (\(error.localizedDescription))")
+      throw ConfigurationFileError(path: path, error.reason)
     }
     // Comments and separators alone make a document that is null.
     guard let root, root.null == nil else { return [] }
@@ -51,17 +50,5 @@ enum ConfigurationFile {
       }
     }
     return arguments
-  }
-
-  /// What is wrong and where, without the text around it, which may be long.
-  private static func reason(_ error: YamlError) -> String {
-    switch error {
-    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
-      .composer(_, let problem, let mark, _):
-      "line \(mark.line): \(problem)"
-    case .duplicatedKeysInMapping(let keys, _): "sets \(keys.map { "'\($0)'" }.joined(separator: ", ")) twice"
-    case .reader(let problem, _, _, _): "is not text: \(problem)"
-    default: "is not YAML (\(error))"
-    }
   }
 }

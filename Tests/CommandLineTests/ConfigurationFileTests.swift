@@ -65,7 +65,8 @@ import Testing
     ("[a]: 1", "'?' must have a single value"), ("- seed", "name: value"), ("seed", "name: value"),
     ("seed: 1\nseed: 2", "'seed' twice"), ("seed: 1\nprompt: \"a", "line 2"), ("a: b: c", "line 1"),
     ("seed: 1\n---\nseed: 2", "line 2"), ("seed: \u{1}", "control characters"),
-    ("seed: \(String(repeating: "[", count: 100_000))", "nesting level"),
+    ("seed: \(String(repeating: "[", count: 50_000))", "nested"),
+    ("seed: \(String(repeating: "[", count: 100_000))", "more than the 65536"),
   ])
   func brokenFilesAreNamed(_ yaml: String, _ problem: String) throws {
     let error = #expect(throws: ConfigurationFileError.self) { try arguments(yaml) }

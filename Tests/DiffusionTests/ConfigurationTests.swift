@@ -109,7 +109,7 @@ import Testing
 
   @Test(arguments: [
     #"{"block_out_channels": [320, 640]}"#, #"{"attention_head_dim": [5, 10]}"#, #"{"norm_num_groups": 31}"#,
-    #"{"attention_head_dim": 7}"#,
+    #"{"attention_head_dim": 7}"#, #"{"layers_per_block": 256, "transformer_layers_per_block": 200}"#,
   ])
   func contradictionsAreRefused(_ json: String) throws {
     let error = #expect(throws: ConfigurationError.self) { try unet(json) }

@@ -11,6 +11,7 @@ struct Inputs {
   /// Makes an input from one or two of the target's seed files.
   func make(_ number: Int, from files: [SeedFile]) -> (file: SeedFile, bytes: [UInt8]) {
     var generator = SplitMix(seed: seed, number: number)
+    let files = files.filter { !$0.isKept }
     let file = files[generator.below(files.count)]
     let other = files[generator.below(files.count)]
     var mutator = Mutator(generator)
@@ -24,9 +25,11 @@ struct Inputs {
 
 /// A well-formed file from which inputs are derived.
 struct SeedFile {
-  /// Its path inside `Fixtures`.
+  /// Its path inside the folder from which it is read.
   let path: String
   let bytes: [UInt8]
+  /// Whether it only goes with other files and is not damaged itself.
+  var isKept = false
 }
 
 /// Sebastiano Vigna's splitmix64: good enough numbers, and as many sequences as there are inputs.

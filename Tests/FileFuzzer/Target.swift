@@ -8,19 +8,31 @@ enum Target: String, CaseIterable {
   case pickle
   case legacy
   case configuration
+  case yaml
   case tokenizer
+  case folder
+  case single
+  case lora
+  case words
+  case inspect
   case png
   case jpeg
 
-  /// The well-formed files of the repository from which inputs are derived.
+  /// The well-formed files from which inputs are derived: those of the repository, and what follows from them.
   func seeds() throws -> [SeedFile] {
-    let fixtures = URL(filePath: #filePath).deletingLastPathComponent()
-      .deletingLastPathComponent().deletingLastPathComponent().appending(path: "Fixtures")
-    return try paths(in: fixtures).sorted().map { path in
-      SeedFile(path: path, bytes: Array(try Data(contentsOf: fixtures.appending(path: path))))
+    func seeds(_ folder: URL, _ paths: [String], kept: Set<String> = []) throws -> [SeedFile] {
+      try paths.sorted().map { path in
+        let bytes = Array(try Data(contentsOf: folder.appending(path: path)))
+        return SeedFile(path: path, bytes: bytes, isKept: kept.contains(path))
+      }
     }
+    let made = try TemporaryFolder()
+    let kept = try makeSeeds(in: made.url)
+    return try seeds(Fixtures.folder, paths(in: Fixtures.folder))
+      + seeds(made.url, Self.paths(in: made.url), kept: kept)
   }
 
+  /// The files of the repository.
   private func paths(in fixtures: URL) throws -> [String] {
     func files(_ folder: String, _ isWanted: (String) -> Bool) throws -> [String] {
       let url = fixtures.appending(path: folder)
@@ -40,6 +52,14 @@ enum Target: String, CaseIterable {
           "vae/config.json",
         ].map { "models/\(model)/\($0)" }
       }
+    case .yaml: return try files("yaml") { $0.hasSuffix(".yaml") }
+    case .folder, .single: return []
+    case .lora: return ["sd1", "sd1-kohya"].map { "goldens/lora/\($0).safetensors" }
+    case .words:
+      return try files("torch-files") { $0.hasPrefix("embedding") }
+        + ["automatic1111", "diffusers"].map { "goldens/textual-inversion/\($0).safetensors" }
+    case .inspect:
+      return try files("torch-files") { !$0.hasSuffix("pickles") } + files("goldens/torch-files") { !$0.isEmpty }
     case .tokenizer:
       return try files("goldens/tokenizer/sd1") { !$0.isEmpty } + files("models/tiny-sd21/tokenizer") { !$0.isEmpty }
     case .png: return try files("images") { $0.hasSuffix(".png") }
@@ -51,6 +71,7 @@ enum Target: String, CaseIterable {
   func input(from file: [UInt8], _ other: [UInt8], _ mutator: inout Mutator) -> [UInt8] {
     switch self {
     case .archive where mutator.below(4) == 0: return trickArchive(file, &mutator)
+    case .yaml where mutator.below(4) == 0: return HostileYAML.document(&mutator)
     case .pickle: return archive(of: pickle(from: file, other, &mutator))
     default: return mutator.damage(file, other)
     }

@@ -18,7 +18,11 @@ import Testing
     return (process.terminationStatus, String(decoding: text, as: UTF8.self))
   }
 
-  @Test(arguments: ["safetensors", "archive", "pickle", "legacy", "configuration", "tokenizer", "png", "jpeg"])
+  @Test(
+    arguments: [
+      "safetensors", "archive", "pickle", "legacy", "configuration", "yaml", "tokenizer", "folder", "single", "lora",
+      "words", "inspect", "png", "jpeg",
+    ])
   func noInputHarmsAReader(_ target: String) throws {
     let (status, output) = try run([target, "--count", Self.count])
     #expect(status == 0, "\(output)")

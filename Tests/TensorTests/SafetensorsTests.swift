@@ -74,6 +74,27 @@ import Testing
     (#"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}}"#, 3),
     (#"{"__metadata__":{"n":1},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}"#, 1),
     (String(repeating: #"{"a":"#, count: 100_000), 0),
+    (#"{"__metadata__":{},"__metadata__":{"a":"b"}}"#, 0),
+    (#"{"__metadata__":{"a":"b","a":"c"}}"#, 0),
+    (#"{"__metadata__":{"a":"b"}"#, 0),
+    (#"{"__metadata__":{"a":"\ud83d"}}"#, 0),
+    (#"{"__metadata__":{"a":"\ud83dx"}}"#, 0),
+    (#"{"__metadata__":{"a":"\ud83d\u0041"}}"#, 0),
+    (#"{"__metadata__":{"a":"\udE00"}}"#, 0),
+    (#"{"__metadata__":{"a":"\x"}}"#, 0),
+    (#"{"__metadata__":{"a":"\u00g0"}}"#, 0),
+    ("{\"__metadata__\":{\"a\":\"\n\"}}", 0),
+    (#"{"__metadata__":{"a":"b\""#, 0),
+    (#"{} {}"#, 0),
+    (#" {}"#, 0),
+    (#"{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}"#, 0),
+    (#"{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},}"#, 0),
+    (#"{"a":{"dtype":"U8","shape":[0,],"data_offsets":[0,0]}}"#, 0),
+    (#"{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0,0]}}"#, 0),
+    (#"{"a":{"dtype":"U8","shape":[0]}}"#, 0),
+    (#"{"a":{"dtype":"U8","shape":[9223372036854775808],"data_offsets":[0,0]}}"#, 0),
+    (#"{"a":{"dtype":"U8","shape":[99999999999999999999],"data_offsets":[0,0]}}"#, 0),
+    (#"{"a":{"dtype":"U8","shape":[\#(String(repeating: "1,", count: 64))0],"data_offsets":[0,0]}}"#, 0),
   ]
 
   @Test(arguments: damagedHeaders.indices)
@@ -90,13 +111,41 @@ import Testing
     #expect(throws: SafetensorsError.self) { try SafetensorsFile(url) }
   }
 
-  @Test func refusesHeadersLargerThanAnyModelNeeds() throws {
+  @Test func readsHeadersUpToTheFormatsLimit() throws {
+    let note = String(repeating: "x", count: 9 << 20)
+    let url = try file(header: #"{"__metadata__":{"note":""# + note + #""}}"#)
+    #expect(try SafetensorsFile(url).metadata == ["note": note])
     let limit = SafetensorsHeader.byteLimit
-    let url = try file(header: "{}" + String(repeating: " ", count: limit - 2))
+    #expect(limit == 100_000_000)
+    try file(header: "{}" + String(repeating: " ", count: limit - 2))
     #expect(try SafetensorsFile(url).entries.isEmpty)
     try file(header: "{}" + String(repeating: " ", count: limit - 1))
     let error = #expect(throws: SafetensorsError.self) { try SafetensorsFile(url) }
     #expect(error?.problem == .headerTooLarge(byteCount: limit + 1))
+  }
+
+  @Test func refusesMoreTensorsThanAnyModelHas() throws {
+    func header(_ count: Int) -> String {
+      "{" + (0..<count).map { #""\#($0)":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}"# }.joined(separator: ",")
+        + "}"
+    }
+    let url = try file(header: header(SafetensorsHeader.tensorLimit))
+    #expect(try SafetensorsFile(url).entries.count == SafetensorsHeader.tensorLimit)
+    try file(header: header(SafetensorsHeader.tensorLimit + 1))
+    let error = #expect(throws: SafetensorsError.self) { try SafetensorsFile(url) }
+    #expect(error?.description.contains("more than 262144 tensors") == true)
+  }
+
+  @Test func understandsWhatJSONAllows() throws {
+    let url = try file(
+      header: """
+        {\n"__metadata__" : { } , "a\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\uD83d\\uDE00ü" :\t{"data_offsets":[ 0 , 2 ],\
+        "shape": [1,2] ,"dtype":"\\u00558"}}\u{20}
+        """, data: [7, 8])
+    let file = try SafetensorsFile(url)
+    #expect(file.names == ["a\"\\/\u{8}\u{c}\n\r\té😀ü"])
+    #expect(try file.bytes(file.names[0]) == [7, 8])
+    #expect(try file.entry(file.names[0]).shape == [1, 2])
   }
 
   @Test func refusesTruncation() throws {

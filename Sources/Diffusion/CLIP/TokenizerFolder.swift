@@ -5,6 +5,8 @@ import Tensor
 struct TokenizerFolder {
   /// CLIP's number of positions, for folders that set no limit.
   static let defaultMaximumLength = 77
+  /// Four times the largest of CLIP's files. Reading JSON takes many times its size in memory.
+  private static let byteLimit = 16 << 20
 
   var vocabulary: [String: Int] = [:]
   var merges: [BytePairEncoding.Merge] = []
@@ -103,9 +105,11 @@ extension TokenizerFolder {
   static func readFile(_ file: URL) throws(TokenizerError) -> Data? {
     guard FileManager.default.fileExists(atPath: file.path) else { return nil }
     do {
-      return try Data(contentsOf: file)
+      return try SmallFile.read(file, byteLimit: byteLimit)
+    } catch let error as FileTooLargeError {
+      throw .broken(file: file.path, reason: error.reason)
     } catch {
-      throw .broken(file: file.path, reason: "it cannot be read (\(error.localizedDescription))")
+      throw .broken(file: file.path, reason: "it cannot be read (\((error as? FileError)?.reason ?? "\(error)"))")
     }
   }
 

@@ -37,6 +37,8 @@ public struct ModelFolder: Sendable {
   public static let indexFile = "model_index.json"
   static let schedulerFile = "scheduler/scheduler_config.json"
   static let tokenizerFolder = "tokenizer"
+  /// Hundreds of times what configurations have. Reading JSON takes many times its size in memory.
+  static let configurationByteLimit = 1 << 20
 
   /// Opens a model's folder, or a single file that holds a model.
   ///
@@ -93,9 +95,9 @@ public struct ModelFolder: Sendable {
     let path = url.path(percentEncoded: false)
     guard FileManager.default.fileExists(atPath: path) else { throw ModelFolderError.missingFile(file: path) }
     do {
-      return try Data(contentsOf: url)
-    } catch {
-      throw ModelFolderError.unreadable(file: path, reason: error.localizedDescription)
+      return try SmallFile.read(url, byteLimit: configurationByteLimit)
+    } catch let error as FileError {
+      throw ModelFolderError.unreadable(file: path, reason: error.reason)
     }
   }
 
@@ -184,7 +186,9 @@ extension ModelFolder {
   /// - Throws: `ModelFolderError`, or what is wrong with the weights.
   public func tokenVectors(_ ids: [Int]) throws -> [[Float]] {
     let width = textConfiguration.hiddenSize
-    let table = try storedWeights(of: .textEncoder).numbers(TextEncoder.tokenTable)
+    let weights = try storedWeights(of: .textEncoder)
+    try weights.check(specifications(of: .textEncoder))
+    let table = try weights.numbers(TextEncoder.tokenTable)
     return ids.map { Array(table[$0 * width..<($0 + 1) * width]) }
   }
 

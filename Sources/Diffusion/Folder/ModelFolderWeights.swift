@@ -38,7 +38,7 @@ extension ModelFolder {
   ///
   /// - Parameter dtype: the type of the numbers; if nil, that in which they are stored.
   /// - Throws: `ModelFolderError` where they are not what the configuration calls for.
-  func tensors(of part: ModelPart, as dtype: DType? = nil) throws -> [TensorItem] {
+  package func tensors(of part: ModelPart, as dtype: DType? = nil) throws -> [TensorItem] {
     let stored = try storedWeights(of: part).tensors(specifications(of: part))
     return dtype.map { dtype in stored.map { $0.converted(to: dtype) } } ?? stored
   }

@@ -103,6 +103,9 @@ private struct ShardIndex {
     enum CodingKeys: String, CodingKey { case places = "weight_map" }
   }
 
+  /// Enough for thirty thousand tensors. Reading JSON takes many times its size in memory.
+  private static let byteLimit = 4 << 20
+
   /// The names of the tensors.
   let names: Set<String>
   /// The names of the shards.
@@ -110,15 +113,15 @@ private struct ShardIndex {
 
   /// Reads an index.
   ///
-  /// - Throws: `ModelFolderError.badIndex` where it is none, or leads out of its folder.
+  /// - Throws: `ModelFolderError.badIndex` where it is none, or leads out of its folder; `FileError` or
+  ///   `FileTooLargeError` where it cannot be read.
   init(_ url: URL) throws {
     let path = url.path(percentEncoded: false)
     let places: [String: String]
     do {
-      places = try JSONDecoder().decode(Contents.self, from: Data(contentsOf: url)).places
-    } catch {
-      let reason = (error as? DecodingError)?.reason ?? error.localizedDescription
-      throw ModelFolderError.badIndex(file: path, reason: reason)
+      places = try JSONDecoder().decode(Contents.self, from: SmallFile.read(url, byteLimit: Self.byteLimit)).places
+    } catch let error as DecodingError {
+      throw ModelFolderError.badIndex(file: path, reason: error.reason)
     }
     names = Set(places.keys)
     files = Set(places.values).sorted()

@@ -6,6 +6,8 @@ import Foundation
 struct LoRAMetadata {
   /// The header's entry.
   static let key = "lora_adapter_metadata"
+  /// Ten times what the adapters of all layers take. Reading JSON takes many times its size in memory.
+  private static let byteLimit = 1 << 20
 
   private let members: [String: JSONValue]
   private let file: String
@@ -14,6 +16,10 @@ struct LoRAMetadata {
   init?(_ file: any TensorFile) throws {
     guard let text = file.metadata[Self.key] else { return nil }
     self.file = file.path
+    guard text.utf8.count <= Self.byteLimit else {
+      throw LoRAError.wrongMetadata(
+        file: file.path, reason: "has \(text.utf8.count) bytes, more than the \(Self.byteLimit) that are read")
+    }
     do {
       members = try JSONDecoder().decode([String: JSONValue].self, from: Data(text.utf8))
     } catch let error as DecodingError {

@@ -4,9 +4,9 @@ import Yams
 /// The YAML file that stands beside a single file and says how its model is to be run.
 ///
 /// The original implementation needs one for every model. Where it has the name of the model's file, WebUIs follow it.
-struct SingleFileYAML {
+package struct SingleFileYAML {
   /// What the model predicts.
-  let predictionType: PredictionType
+  package let predictionType: PredictionType
 
   /// Where the file of a model is looked for.
   static func url(beside model: URL) -> URL { model.deletingPathExtension().appendingPathExtension("yaml") }
@@ -21,12 +21,12 @@ struct SingleFileYAML {
   /// Reads the file beside a model; nil where there is none.
   ///
   /// - Throws: `SingleFileError.badYAML`.
-  init?(beside model: URL) throws {
+  package init?(beside model: URL) throws {
     let url = Self.url(beside: model)
     let path = url.path(percentEncoded: false)
     guard FileManager.default.fileExists(atPath: path) else { return nil }
     do {
-      let contents = try YAMLDecoder().decode(Contents.self, from: Data(contentsOf: url))
+      let contents = try YAMLDecoder().decode(Contents.self, from: YAMLText.read(url))
       switch contents.model.params.parameterization ?? "eps" {
       case "eps": predictionType = .epsilon
       case "v": predictionType = .velocity
@@ -36,8 +36,7 @@ struct SingleFileYAML {
     } catch let error as SingleFileError {
       throw error
     } catch {
-      let reason = (error as? DecodingError)?.reason ?? "\(error)"
-      throw SingleFileError.badYAML(file: path, reason: reason)
+      throw SingleFileError.badYAML(file: path, reason: YAMLText.reason(error))
     }
   }
 }

@@ -57,6 +57,9 @@ public struct UNetConfiguration: Sendable, Equatable {
   /// Subtracted from the number of frequencies in the exponent of the timestep's sinusoids.
   public let frequencyShift: Double
 
+  /// Ten times the layers of the largest models.
+  private static let layerLimit = 2048
+
   /// Reads a config.json.
   ///
   /// - Parameter file: the file's name, for error messages.
@@ -122,6 +125,10 @@ public struct UNetConfiguration: Sendable, Equatable {
     for (option, count) in [("down_block_types", downBlockTypes.count), ("up_block_types", upBlockTypes.count)]
     where count != levels {
       throw contradiction("\(option) has \(count) entries, block_out_channels \(levels)")
+    }
+    let layers = zip(layersPerBlock, transformerLayersPerBlock).reduce(0) { $0 + (2 * $1.0 + 1) * (1 + $1.1) }
+    guard layers <= Self.layerLimit else {
+      throw contradiction("it has \(layers) layers, and more than \(Self.layerLimit) make no model")
     }
     for channels in blockChannels where !channels.isMultiple(of: normGroups) {
       throw contradiction("block_out_channels \(channels) is not a multiple of norm_num_groups \(normGroups)")

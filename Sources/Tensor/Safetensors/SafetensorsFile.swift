@@ -30,17 +30,17 @@ public final class SafetensorsFile: TensorFile {
     guard claimed <= SafetensorsHeader.byteLimit else { throw fail(.headerTooLarge(byteCount: Int(claimed))) }
     let start = 8 + Int(claimed)
     let header: SafetensorsHeader
-    do {
-      let text = file.withBytes(8..<start) { Data($0) }
-      guard text.first == UInt8(ascii: "{") else { throw fail(.headerNotJSON("it does not begin with '{'")) }
-      header = try JSONDecoder().decode(SafetensorsHeader.self, from: text)
-    } catch let error as DecodingError {
+    do throws(SafetensorsHeaderReader.Failure) {
+      header = try file.withBytes(8..<start) { text throws(SafetensorsHeaderReader.Failure) in
+        try SafetensorsHeaderReader.header(text)
+      }
+    } catch {
       throw fail(.headerNotJSON(error.reason))
     }
     if let problem = header.problem(byteCount: byteCount - start) { throw fail(problem) }
     metadata = header.metadata
     entries = header.entries.mapValues {
-      StoredTensor($0.dtype, Shape($0.shape), range: start + $0.offsets[0]..<start + $0.offsets[1], in: file)
+      StoredTensor($0.dtype, Shape($0.shape), range: start + $0.begin..<start + $0.end, in: file)
     }
   }
 
