@@ -71,6 +71,70 @@ import Testing
     for (path, data) in expected { #expect(found[path] == data, "\(path)") }
   }
 
+  // MARK: - Other versions
+
+  /// Changes the configuration in the JSON of a checkpoint and of the first line of its log, and what else the former has.
+  private func edit(
+    _ folder: String, _ change: (inout [String: Any]) -> Void, state: (inout [String: Any]) -> Void = { _ in }
+  ) throws {
+    func edited(_ json: Data, _ members: [String]) throws -> Data {
+      var root = try #require(JSONSerialization.jsonObject(with: json) as? [String: Any])
+      var inner = members.isEmpty ? root : try #require(root[members[0]] as? [String: Any])
+      var configuration = try #require(inner["configuration"] as? [String: Any])
+      change(&configuration)
+      inner["configuration"] = configuration
+      if members.isEmpty { root = inner } else { root[members[0]] = inner }
+      if !members.isEmpty { state(&root) }
+      return try JSONSerialization.data(withJSONObject: root)
+    }
+    let stateFile = URL(filePath: fixture.path("\(folder)/checkpoint-2/state.json"))
+    try edited(Data(contentsOf: stateFile), ["state"]).write(to: stateFile)
+    let log = URL(filePath: fixture.path("\(folder)/log.jsonl"))
+    var lines = try Data(contentsOf: log).split(separator: UInt8(ascii: "\n"))
+    lines[0] = try edited(lines[0], [])
+    try Data(lines.joined(separator: [UInt8(ascii: "\n")]) + [UInt8(ascii: "\n")]).write(to: log)
+  }
+
+  /// A run that is stopped after two steps of four.
+  private func runHalf(_ output: String) throws -> TrainingConfiguration {
+    var configuration = fixture.configuration(output: output)
+    configuration.checkpointingSteps = 2
+    let stop = StopSignal()
+    try fixture.run(configuration, stop: stop) { event in
+      if case .stepped(let record, _) = event, record.step == 2 { stop.request() }
+    }
+    configuration.resumeFromCheckpoint = "latest"
+    return configuration
+  }
+
+  @Test func checkpointsOfEarlierVersionsAreContinued() throws {
+    var whole = fixture.configuration(output: "whole")
+    whole.checkpointingSteps = 4
+    try fixture.run(whole)
+    let half = try runHalf("half")
+    let newer = ["ema", "train_unet", "mixed_precision", "full_bf16", "use_8bit_adam", "fused_backward_pass"]
+    try edit("half") { configuration in
+      for option in newer { #expect(configuration.removeValue(forKey: option) != nil, "\(option)") }
+    } state: {
+      #expect($0.removeValue(forKey: "optimizer") != nil)
+    }
+    try fixture.run(half)
+    let found = try fixture.tensors("half")
+    for (path, data) in try fixture.tensors("whole") { #expect(found[path] == data, "\(path)") }
+    let log = try String(contentsOf: URL(filePath: fixture.path("half/log.jsonl")), encoding: .utf8)
+    #expect(log.split(separator: "\n").count == 1 + 4 && log.hasPrefix(#"{"configuration":"#))
+  }
+
+  @Test func optionsOfLaterVersionsAreNotPassedOver() throws {
+    let half = try runHalf("half")
+    try edit("half") { $0["an_option_of_tomorrow"] = true }
+    let checkpoint = URL(filePath: fixture.path("half/checkpoint-2"))
+    let error = #expect(throws: RunCheckpointError.self) { try RunCheckpoint(checkpoint) }
+    #expect(error?.description.contains("of another version") == true)
+    #expect(throws: RunCheckpointError.self) { try fixture.run(half) }
+    #expect(fixture.exists("half/checkpoint-2/state.json"))
+  }
+
   @Test func aStopSavesACheckpointAndEndsTheRun() throws {
     let stop = StopSignal()
     var steps: [Int] = []

@@ -8,8 +8,13 @@ final class RunLog {
   /// The name of the log in a run's output folder.
   static let fileName = "log.jsonl"
 
-  private struct ConfigurationLine: Codable {
+  private struct ConfigurationLine: Encodable {
     var configuration: TrainingConfiguration
+  }
+
+  /// The first line, which an earlier version may have written.
+  private struct FirstLine: Decodable {
+    var configuration: [String: OptionValue]
   }
 
   private struct NumberedLine: Decodable {
@@ -72,7 +77,7 @@ final class RunLog {
     for line in text.split(separator: UInt8(ascii: "\n")) {
       if let numbered = try? decoder.decode(NumberedLine.self, from: line) {
         guard numbered.step <= step else { continue }
-      } else if (try? decoder.decode(ConfigurationLine.self, from: line)) == nil {
+      } else if (try? decoder.decode(FirstLine.self, from: line)) == nil {
         continue
       }
       kept += line + [UInt8(ascii: "\n")]

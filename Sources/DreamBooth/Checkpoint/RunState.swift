@@ -23,6 +23,16 @@ public struct RunState: Sendable, Hashable, Codable {
     self.classImages = classImages
   }
 
+  /// Reads a state that this or an earlier version has written.
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      step: try values.decode(Int.self, forKey: .step),
+      configuration: try values.decode(StoredConfiguration.self, forKey: .configuration).configuration,
+      instanceImages: try values.decode([String].self, forKey: .instanceImages),
+      classImages: try values.decode([String].self, forKey: .classImages))
+  }
+
   enum CodingKeys: String, CodingKey {
     case step, configuration
     case instanceImages = "instance_images"
@@ -51,8 +61,8 @@ extension RunState {
   func conflicts(with other: TrainingConfiguration) throws -> [TrainingConfiguration.CodingKeys] {
     var other = other
     other.seed = other.seed ?? configuration.seed
-    let mine = try RunState.options(configuration)
-    let theirs = try RunState.options(other)
+    let mine = try OptionValue.options(of: configuration)
+    let theirs = try OptionValue.options(of: other)
     var ignored = RunState.resumableOptions
     if !configuration.lrScheduler.dependsOnLength {
       ignored.formUnion(RunState.lengthOptions)
@@ -64,36 +74,4 @@ extension RunState {
     }
   }
 
-  /// Every option by its name, as JSON has it.
-  private static func options(_ configuration: TrainingConfiguration) throws -> [String: OptionValue] {
-    try RunJSON.decoder.decode([String: OptionValue].self, from: RunJSON.encoder.encode(configuration))
-  }
-}
-
-/// The value of some option, whatever its type.
-private enum OptionValue: Decodable, Hashable {
-  case flag(Bool)
-  case text(String)
-  /// Apart from other numbers, since a Double does not hold every seed.
-  case whole(UInt64)
-  case number(Double)
-  case list([OptionValue])
-  case group([String: OptionValue])
-
-  init(from decoder: any Decoder) throws {
-    let value = try decoder.singleValueContainer()
-    if let flag = try? value.decode(Bool.self) {
-      self = .flag(flag)
-    } else if let text = try? value.decode(String.self) {
-      self = .text(text)
-    } else if let whole = try? value.decode(UInt64.self) {
-      self = .whole(whole)
-    } else if let number = try? value.decode(Double.self) {
-      self = .number(number)
-    } else if let list = try? value.decode([OptionValue].self) {
-      self = .list(list)
-    } else {
-      self = .group(try value.decode([String: OptionValue].self))
-    }
-  }
 }
