@@ -44,19 +44,14 @@ struct ModelWritingOptions: ParsableArguments {
   /// Writes a model and shows how far it is.
   func write(_ model: ModelFolder, to output: String) throws {
     let destination = URL(filePath: output)
-    let line = ProgressLine()
-    let progress = { (progress: WritingProgress) in
-      let (written, total) = (Self.megabytes(progress.written), Self.megabytes(progress.total))
-      line.show("written \(written) of \(total) MB", isLast: progress.isComplete)
-    }
-    switch form(output) {
-    case .diffusers: try model.save(to: destination, dtype: dtype, isChecked: true, progress: progress)
-    case .safetensors:
-      try model.saveSingleFile(to: destination, format: .safetensors, dtype: dtype, progress: progress)
-    case .ckpt: try model.saveSingleFile(to: destination, format: .ckpt, dtype: dtype, progress: progress)
+    try WritingLine.show { progress in
+      switch form(output) {
+      case .diffusers: try model.save(to: destination, dtype: dtype, isChecked: true, progress: progress)
+      case .safetensors:
+        try model.saveSingleFile(to: destination, format: .safetensors, dtype: dtype, progress: progress)
+      case .ckpt: try model.saveSingleFile(to: destination, format: .ckpt, dtype: dtype, progress: progress)
+      }
     }
     print(output)
   }
-
-  private static func megabytes(_ bytes: Int) -> Int { (bytes + 999_999) / 1_000_000 }
 }

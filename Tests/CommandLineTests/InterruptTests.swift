@@ -79,6 +79,26 @@ import Testing
     #expect(Set(pictures.values).count == pictures.count)
   }
 
+  /// A model is written whole or not at all, and what was there before stays.
+  @Test(arguments: [SIGINT, SIGTERM])
+  func aModelThatIsBeingWrittenLeavesNoTrace(_ signal: Int32) throws {
+    // Seconds of random numbers.
+    let configuration = try place.data("model/text_encoder/config.json")
+    var options = try #require(JSONSerialization.jsonObject(with: configuration) as? [String: Any])
+    options["intermediate_size"] = 1 << 17
+    options["num_hidden_layers"] = 12
+    try JSONSerialization.data(withJSONObject: options).write(to: place.file("model/text_encoder/config.json"))
+    try place.makeFolder("out")
+    let before = try place.tree()
+    let program = try place.start(["init", "--like", "model", "out"])
+    try wait(program) { try place.names("").contains { $0.hasPrefix(".unfinished-") } }
+    program.send(signal)
+    let outcome = try program.finish()
+    #expect(outcome.hasExited && outcome.status == 130, "\(outcome)")
+    #expect(outcome.errors.contains("Stopping; nothing is written."))
+    #expect(try place.tree() == before)
+  }
+
   private func lineCount(_ path: String) throws -> Int {
     try place.data(path).count { $0 == UInt8(ascii: "\n") }
   }

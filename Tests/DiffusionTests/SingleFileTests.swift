@@ -53,6 +53,7 @@ import Testing
     try source.saveSingleFile(to: single, format: format) { progress.append($0) }
     let total = try TensorFileFormat.open(single).entries.values.reduce(0) { $0 + $1.byteCount }
     #expect(progress.allSatisfy { $0.total == total } && progress.last?.written == total)
+    #expect(progress.last?.compared == total)
     #expect(progress.count { $0.isComplete } == 1)
     let read = try ModelFolder(single, options: options(model))
     #expect(try tensors(read) == tensors(source))
@@ -60,6 +61,13 @@ import Testing
     let folder = file("folder")
     try read.save(to: folder, dtype: nil, isChecked: true)
     #expect(try tensors(ModelFolder(folder)) == tensors(source))
+  }
+
+  @Test func vectorsOfTokensAreThoseOfTheFolder() throws {
+    let source = try ModelFolder(Fixtures.model("tiny-sd1"))
+    try source.saveSingleFile(to: file("model.ckpt"), format: .ckpt)
+    let vectors = try ModelFolder(file("model.ckpt"), options: options("tiny-sd1")).tokenVectors([5, 633])
+    #expect(try vectors == source.tokenVectors([5, 633]) && vectors[0] != vectors[1])
   }
 
   /// From one kind of file to the other: nothing is lost that a folder has no room for.
@@ -92,6 +100,38 @@ import Testing
     // Indices are no real numbers: rounded, they would be others.
     let positions = "cond_stage_model.transformer.text_model.embeddings.position_ids"
     #expect(try SafetensorsFile(file("half.safetensors")).int32s(positions) == Array(0..<77))
+  }
+
+  /// Whoever is told of the progress may end it, be it while tensors are written or compared.
+  @Test(arguments: [0, 0.5, 1, 1.5], [SingleFileFormat.safetensors, .ckpt, nil])
+  func writingThatIsEndedLeavesWhatWasThere(_ share: Double, _ format: SingleFileFormat?) throws {
+    struct Ended: Error {}
+    let source = try ModelFolder(Fixtures.model("tiny-sd1"))
+    let output = file("output")
+    try source.save(to: output, dtype: .float16)
+    if format != nil {
+      try FileManager.default.removeItem(at: output)
+      try Data("mine".utf8).write(to: output)
+    }
+    let before = try contents()
+    func end(_ progress: WritingProgress) throws {
+      if Double(progress.written + progress.compared) >= share * Double(progress.total) { throw Ended() }
+    }
+    #expect(throws: Ended.self) {
+      if let format {
+        try source.saveSingleFile(to: output, format: format, progress: end)
+      } else {
+        try source.save(to: output, isChecked: true, progress: end)
+      }
+    }
+    #expect(try contents() == before)
+  }
+
+  /// All files by their paths.
+  private func contents() throws -> [String: Data] {
+    let paths = try FileManager.default.subpathsOfDirectory(atPath: home.url.path(percentEncoded: false))
+    return Dictionary(
+      uniqueKeysWithValues: try paths.map { ($0, file($0).isFolder ? Data() : try Data(contentsOf: file($0))) })
   }
 
   // MARK: - What strict readers want

@@ -15,13 +15,13 @@ extension ModelFolder {
   ///   - dtype: the type of the numbers, float32, float16 or bfloat16; if nil, that in which they are stored.
   ///   - isChecked: whether the weights are read back and compared before the new folder takes its place.
   ///   - backend: where additions are computed.
-  ///   - progress: told how far it is.
+  ///   - progress: told how far it is; what it throws ends the writing and leaves what stood there.
   /// - Throws: `ModelFolderError.wouldRemove` where the destination holds anything but a model; otherwise `FileError`,
   ///   `LoRAError` where an addition does not go with the model, `WrittenFileError`, or why this model cannot be read.
   public func save(
     to destination: URL, trained: [ModelPart: ParameterStore] = [:], loras: [ScaledLoRA] = [],
     tokenizer: CLIPTokenizer? = nil, dtype: DType? = .float32, isChecked: Bool = false,
-    on backend: any Backend = CPUBackend(), progress: @escaping (WritingProgress) -> Void = { _ in }
+    on backend: any Backend = CPUBackend(), progress: @escaping (WritingProgress) throws -> Void = { _ in }
   ) throws {
     try loras.requireFit(self)
     var contents = ModelFolderContents(
@@ -35,8 +35,8 @@ extension ModelFolder {
     let total = try ModelPart.allCases.reduce(0) { bytes, part in
       try (contents.weights[part]?() ?? []).reduce(bytes) { $0 + $1.byteCount }
     }
-    let report = WritingProgressReport(total: total, progress)
-    try contents.write(to: destination, isChecked: isChecked, progress: report.add)
+    let report = WritingProgressReport(total: total, isCompared: isChecked, progress)
+    try contents.write(to: destination, isChecked: isChecked, report: report)
   }
 
   /// The items of a part that was trained.
@@ -79,10 +79,8 @@ struct ModelFolderContents {
   ///
   /// - Parameters:
   ///   - isChecked: whether the weights are read back and compared before.
-  ///   - progress: told of each tensor when it has been written.
-  func write(
-    to destination: URL, isChecked: Bool = false, progress: @escaping (TensorItem) -> Void = { _ in }
-  ) throws {
+  ///   - report: told of each tensor when it has been written or compared.
+  func write(to destination: URL, isChecked: Bool = false, report: WritingProgressReport? = nil) throws {
     try refuseToRemove(destination)
     try AtomicFolder.write(to: destination) { folder in
       for (path, data) in documents {
@@ -99,8 +97,8 @@ struct ModelFolderContents {
       for part in ModelPart.allCases {
         if let items = try weights[part]?() {
           let file = folder.appending(path: part.weightsFile)
-          try SafetensorsWriter.write(items.map { $0.reporting(progress) }, to: file)
-          if isChecked { try WrittenFile.check(file, holds: items) }
+          try SafetensorsWriter.write(items.map { $0.reporting { try report?.addWritten($0) } }, to: file)
+          if isChecked { try WrittenFile.check(file, holds: items) { try report?.addCompared($0) } }
         }
       }
     }

@@ -2,27 +2,39 @@
 public struct WritingProgress: Sendable, Equatable {
   /// The bytes of the tensors that have been written.
   public internal(set) var written = 0
+  /// The bytes of those that have been read back and compared.
+  public internal(set) var compared = 0
   /// The bytes of all tensors.
   public let total: Int
+  /// Whether what is written is compared.
+  public let isCompared: Bool
 
-  /// Whether everything has been written.
-  public var isComplete: Bool { written >= total }
+  /// Whether everything has been written and, if so asked, compared.
+  public var isComplete: Bool { written >= total && (compared >= total || !isCompared) }
 }
 
-/// Adds up what has been written and tells somebody.
+/// Adds up what has been written and compared, and tells somebody.
 final class WritingProgressReport {
   private var progress: WritingProgress
-  private let show: (WritingProgress) -> Void
+  private let show: (WritingProgress) throws -> Void
 
   /// A report on the writing of so many bytes.
-  init(total: Int, _ show: @escaping (WritingProgress) -> Void) {
-    progress = WritingProgress(total: total)
+  ///
+  /// - Parameter show: what it throws ends the writing.
+  init(total: Int, isCompared: Bool, _ show: @escaping (WritingProgress) throws -> Void) {
+    progress = WritingProgress(total: total, isCompared: isCompared)
     self.show = show
   }
 
   /// Notes that a tensor has been written.
-  func add(_ tensor: TensorItem) {
+  func addWritten(_ tensor: TensorItem) throws {
     progress.written += tensor.byteCount
-    show(progress)
+    try show(progress)
+  }
+
+  /// Notes that a tensor has been compared.
+  func addCompared(_ tensor: TensorItem) throws {
+    progress.compared += tensor.byteCount
+    try show(progress)
   }
 }

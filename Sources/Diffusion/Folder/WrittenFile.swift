@@ -4,13 +4,17 @@ import Foundation
 enum WrittenFile {
   /// Reads a file back and compares it bit by bit with what was to be written.
   ///
+  /// - Parameter report: told of each tensor when it has been compared; what it throws ends the comparison.
   /// - Throws: `WrittenFileError` where they differ, or why either cannot be read.
-  static func check(_ url: URL, holds tensors: [TensorItem]) throws {
+  static func check(
+    _ url: URL, holds tensors: [TensorItem], report: (TensorItem) throws -> Void = { _ in }
+  ) throws {
     let file = try TensorFileFormat.open(url)
     for tensor in tensors {
       guard let stored = file.entries[tensor.name], try tensor.isStored(as: stored) else {
         throw WrittenFileError(file: file.path, tensor: tensor.name)
       }
+      try report(tensor)
     }
     guard file.entries.count == tensors.count else {
       let unexpected = Set(file.entries.keys).subtracting(tensors.map(\.name)).min() ?? ""

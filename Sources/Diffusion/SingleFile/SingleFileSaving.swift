@@ -17,13 +17,13 @@ extension ModelFolder {
   /// - Parameters:
   ///   - destination: where the file goes.
   ///   - dtype: the type of the numbers; if nil, that in which they are stored.
-  ///   - progress: told how far it is.
+  ///   - progress: told how far it is; what it throws ends the writing and leaves what stood there.
   /// - Throws: `WrittenFileError` where the disk does not give back what it was given, `FileError`, or why this model
   ///   cannot be read. Whatever stood at the destination is then unharmed. `ModelFolderError.wouldRemove` where the YAML
   ///   file would replace another one.
   public func saveSingleFile(
     to destination: URL, format: SingleFileFormat, dtype: DType? = nil,
-    progress: @escaping (WritingProgress) -> Void = { _ in }
+    progress: @escaping (WritingProgress) throws -> Void = { _ in }
   ) throws {
     let predictsVelocity = schedulerConfiguration.predictionType == .velocity
     let yaml = SingleFileYAML.url(beside: destination)
@@ -31,16 +31,24 @@ extension ModelFolder {
     let tensors = try singleFileTensors(as: dtype)
     let temporary = destination.deletingLastPathComponent()
       .appending(path: ".unfinished-\(destination.lastPathComponent).tmp")
-    let report = WritingProgressReport(total: tensors.reduce(0) { $0 + $1.byteCount }, progress)
-    let written = tensors.map { $0.reporting(report.add) }
+    let report = WritingProgressReport(
+      total: tensors.reduce(0) { $0 + $1.byteCount }, isCompared: true, progress)
+    let written = tensors.map { $0.reporting(report.addWritten) }
     try AtomicFolder.makeIfMissing(destination.deletingLastPathComponent())
-    switch format {
-    case .safetensors:
-      let metadata = modelSpecification(title: destination.deletingPathExtension().lastPathComponent)
-      try SafetensorsWriter.write(written, metadata: metadata, to: temporary)
-    case .ckpt: try TorchWriter.write(["state_dict": .tensors(written)], to: temporary)
+    do {
+      switch format {
+      case .safetensors:
+        let metadata = modelSpecification(title: destination.deletingPathExtension().lastPathComponent)
+        try SafetensorsWriter.write(written, metadata: metadata, to: temporary)
+      case .ckpt: try TorchWriter.write(["state_dict": .tensors(written)], to: temporary)
+      }
+      try WrittenFile.check(temporary, holds: tensors, report: report.addCompared)
+    } catch {
+      // The temporary file goes if it still can; the first error is the one to report.
+      _ = try? FileManager.default.removeItem(at: temporary)
+      let (place, target) = (temporary.path(percentEncoded: false), destination.path(percentEncoded: false))
+      throw (error as? FileError)?.moved(from: place, to: target) ?? error
     }
-    try WrittenFile.check(temporary, holds: tensors)
     try AtomicFolder.replace(destination, with: temporary)
     if predictsVelocity { try AtomicFile.write(Array(originalYAML.utf8), to: yaml) }
   }
@@ -49,9 +57,11 @@ extension ModelFolder {
   private func requireNoOther(_ yaml: URL) throws {
     let path = yaml.path(percentEncoded: false)
     guard FileManager.default.fileExists(atPath: path) else { return }
-    guard try Data(contentsOf: yaml) == Data(originalYAML.utf8) else {
-      throw ModelFolderError.wouldRemove(entry: path)
-    }
+    let wanted = Data(originalYAML.utf8)
+    do {
+      if try SmallFile.read(yaml, byteLimit: wanted.count) == wanted { return }
+    } catch is FileTooLargeError {}
+    throw ModelFolderError.wouldRemove(entry: path)
   }
 
   /// What a safetensors file says of the model for people and programs (Stability AI's ModelSpec).

@@ -116,6 +116,12 @@ public struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
     self.init(path: path, action: action, code: system.map { Int32($0.code) } ?? EACCES)
   }
 
+  /// The same of a file that was to be moved elsewhere, named by where it was to go.
+  package func moved(from temporary: String, to target: String) -> FileError {
+    guard path.hasPrefix(temporary) else { return self }
+    return FileError(path: target + path.dropFirst(temporary.count), action: action, code: code)
+  }
+
   /// The system's words for the reason, such as "No space left on device".
   public var reason: String { String(cString: strerror(code)) }
 

@@ -31,7 +31,7 @@ public enum AtomicFolder {
     } catch {
       // The temporary folder goes if it still can; the first error is the one to report.
       _ = try? files.removeItem(at: temporary)
-      throw error
+      throw (error as? FileError)?.moved(from: path(temporary), to: target) ?? error
     }
     try replace(destination, with: temporary)
   }

@@ -29,10 +29,13 @@ struct InitCommand: ParsableCommand {
     let destination = URL(filePath: output)
     let dtype: DType = half ? .float16 : .float32
     let backend = try CPUBackend(environment: ProcessInfo.processInfo.environment)
-    if let standard = StandardModel(rawValue: like) {
-      try standard.saveUntrained(to: destination, seed: seed, dtype: dtype, on: backend)
-    } else {
-      try ModelFolder(URL(filePath: like)).saveUntrained(to: destination, seed: seed, dtype: dtype, on: backend)
+    try WritingLine.show { progress in
+      if let standard = StandardModel(rawValue: like) {
+        try standard.saveUntrained(to: destination, seed: seed, dtype: dtype, on: backend, progress: progress)
+      } else {
+        try ModelFolder(URL(filePath: like))
+          .saveUntrained(to: destination, seed: seed, dtype: dtype, on: backend, progress: progress)
+      }
     }
   }
 }
