@@ -22,6 +22,15 @@ enum OutputPath {
     }
   }
 
+  /// Makes sure that a file of tensors may come to stand at a path where there is none yet.
+  ///
+  /// - Parameter ending: that by which programs know what to do with it.
+  static func requireNewFile(_ path: String, ending: String) throws {
+    guard (path as NSString).pathExtension.lowercased() == ending else { throw WrongEnding(path: path, ending: ending) }
+    try requireFile(path)
+    try requireFree(path)
+  }
+
   private static func requireFolder(_ path: String, at place: String) throws(FileError) {
     var existing = place
     while !FileManager.default.fileExists(atPath: existing), existing != "/" {
@@ -45,7 +54,18 @@ enum OutputPath {
   }
 }
 
-/// Something stands where a new folder was to be written.
+/// A file would get a name by which other programs take it for something else.
+struct WrongEnding: Error, CustomStringConvertible {
+  /// The file.
+  let path: String
+  /// What its name must end in.
+  let ending: String
+
+  /// One line that says what to do.
+  var description: String { "\(path) must end in .\(ending), by which programs know what the file is" }
+}
+
+/// Something stands where a new file or folder was to be written.
 struct PlaceTaken: Error, CustomStringConvertible {
   /// The place.
   let path: String

@@ -35,6 +35,7 @@ import Testing
     let expected = try picture("model")
     #expect(try picture("two.safetensors", ["--config", "model"]) == expected)
     #expect(try picture("three") == expected)
+    #expect(try picture("one.ckpt", ["--config", "model"]) == expected)
   }
 
   @Test func theFormMayBeNamed() throws {

@@ -76,6 +76,52 @@ import Testing
     #expect(!place.exists("x"))
   }
 
+  private func picture(_ model: String, _ others: [String] = []) throws -> Data {
+    try place.succeed(
+      ["generate", "--model", model, "--prompt", "a dog", "--steps", "2", "--seed", "3", "-o", "dog.png"] + others)
+    return try place.data("dog.png")
+  }
+
+  /// What is computed alike gives the same bytes: one LoRA in both layouts, a model in all forms, nothing at a scale of 0.
+  /// A LoRA that is merged is rounded with the weights, so its picture is another one, if only by that.
+  @Test func equalComputationsGiveEqualPictures() throws {
+    try place.succeed(place.training(["--lora", "--learning_rate", "0.1"]))
+    let trained = "out/pytorch_lora_weights.safetensors"
+    let (plain, applied) = (try picture("model"), try picture("model", ["--lora", trained]))
+    #expect(plain != applied)
+    try place.succeed(["lora", "convert", "--layout", "kohya", trained, "kohya.safetensors"])
+    #expect(try picture("model", ["--lora", "kohya.safetensors"]) == applied)
+    #expect(try picture("model", ["--lora", "\(trained):0"]) == plain)
+    let both = ["--lora", trained, "--lora", "kohya.safetensors:-1"]
+    #expect(try picture("model", both) == plain)
+
+    try place.succeed(["lora", "merge", "--model", "model", "--lora", trained, "merged"])
+    let merged = try picture("merged")
+    #expect(merged != plain)
+    try place.succeed(["convert", "model", "model.ckpt"])
+    let single = ["--model", "model.ckpt", "--config", "model"]
+    try place.succeed(["lora", "merge"] + single + ["--lora", "kohya.safetensors", "again"])
+    try place.succeed(["convert", "again", "merged.safetensors"])
+    #expect(try picture("again") == merged)
+    #expect(try picture("merged.safetensors", ["--config", "model"]) == merged)
+  }
+
+  /// Other programs know files by their names, and nothing that is there gets lost.
+  @Test func filesGetTheEndingOfTheirKindAndReplaceNothing() throws {
+    try place.copy(URL(filePath: golden("lora/sd1")), to: "mine.safetensors")
+    let word = golden("textual-inversion/diffusers")
+    let lora = ["lora", "convert", "--layout", "kohya", "mine.safetensors"]
+    try place.expectRefusal(lora + ["mine.safetensors"], naming: ["mine.safetensors exists already"])
+    try place.expectRefusal(lora + ["new.ckpt"], naming: ["new.ckpt must end in .safetensors"])
+    for (layout, wrong, ending) in [("automatic1111", "w.safetensors", ".pt"), ("kohya", "w.pt", ".safetensors")] {
+      try place.expectRefusal(["embedding", "--layout", layout, word, wrong], naming: [wrong, "end in \(ending)"])
+    }
+    try place.expectRefusal(
+      ["embedding", "--layout", "kohya", word, "mine.safetensors"], naming: ["mine.safetensors exists already"])
+    try place.expectRefusal(
+      ["lora", "extract", "--model", model, "--base", model, "mine.safetensors"], naming: ["exists already"])
+  }
+
   @Test func optionsOfLoRAsNeedALoRA() throws {
     try place.expectRefusal(place.training(["--rank", "8"]), naming: ["--rank goes with --lora only"])
     try place.expectRefusal(place.training(["--lora", "--rank", "0"]), naming: ["--rank 0"])

@@ -37,7 +37,7 @@ import Testing
     for layout in ["", "-kohya"] {
       let pictures = try draw(model(name), [ScaledLoRA(lora(name + layout))], from: golden, on: device)
       #expect(try golden.relativeError(of: pictures.latents, "final") <= Tolerance.sampledLatents)
-      let differences = zip(pictures.images()[0].pixels, bytes).map { abs(Int($0) - Int($1)) }
+      let differences = zip(try pictures.images()[0].pixels, bytes).map { abs(Int($0) - Int($1)) }
       #expect(differences.count == bytes.count && differences.max()! <= Tolerance.pixelLevels)
     }
     let half = try draw(model(name), [ScaledLoRA(lora(name), scale: 0.5)], from: golden, on: device)

@@ -34,12 +34,18 @@ import Testing
     #expect(pictures.pixels.shape == [2, 10, 22, 3] as Shape)
   }
 
-  @Test func picturesBecomeImagesOneByOne() {
-    let values: [Float] = [-2, -1, 0, 1, 2, 0.25, .nan, 0, 1, -1, -1, -1]
+  @Test func picturesBecomeImagesOneByOne() throws {
+    let values: [Float] = [-2, -1, 0, 1, 2, 0.25, -3, 0, 1, -1, -1, -1]
     let pixels = Tensor(values, [2, 1, 2, 3], on: device)
-    let images = GeneratedPictures(latents: pixels, pixels: pixels).images()
+    let images = try GeneratedPictures(latents: pixels, pixels: pixels).images()
     #expect(images.map(\.pixels) == [[0, 0, 128, 255, 255, 159], [0, 128, 255, 0, 0, 0]])
     #expect(images.allSatisfy { $0.width == 2 && $0.height == 1 })
+  }
+
+  @Test(arguments: [Float.nan, .infinity])
+  func whatIsNoNumberBecomesNoPicture(_ value: Float) throws {
+    let pixels = Tensor([0, 1, value], [1, 1, 1, 3], on: device)
+    #expect(throws: TextToImageError.noNumbers) { try GeneratedPictures(latents: pixels, pixels: pixels).images() }
   }
 
   @Test func noiseIsDrawnInTheOrderOfDiffusers() throws {

@@ -12,11 +12,16 @@ public struct GeneratedPictures: Sendable {
   }
 
   /// The pictures one by one, with eight bits for each colour.
-  public func images() -> [Image] {
-    (0..<pixels.shape[0]).map { index in
-      Image(
-        width: pixels.shape[2], height: pixels.shape[1], normalized: pixels.rows(index..<index + 1).floats(),
-        layout: .interleaved)
+  ///
+  /// - Throws: `TextToImageError.noNumbers` where colours are not numbers, which would be black.
+  public func images() throws(TextToImageError) -> [Image] {
+    var images: [Image] = []
+    for index in 0..<pixels.shape[0] {
+      let colors = pixels.rows(index..<index + 1).floats()
+      guard colors.allSatisfy(\.isFinite) else { throw .noNumbers }
+      images.append(
+        Image(width: pixels.shape[2], height: pixels.shape[1], normalized: colors, layout: .interleaved))
     }
+    return images
   }
 }

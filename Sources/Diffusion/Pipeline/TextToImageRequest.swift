@@ -51,6 +51,8 @@ public enum TextToImageError: Error, Equatable, CustomStringConvertible {
   case wrongLatents(found: Shape, expected: Shape)
   /// The strength of the guidance is infinite or not a number.
   case wrongGuidance(Float)
+  /// What was computed is infinite or not a number.
+  case noNumbers
 
   /// What is wrong and what to do about it.
   public var description: String {
@@ -63,6 +65,9 @@ public enum TextToImageError: Error, Equatable, CustomStringConvertible {
     case .wrongLatents(let found, let expected):
       "the latents to start from have shape \(found), but the pictures call for \(expected)"
     case .wrongGuidance(let scale): "the guidance scale is \(scale); it must be a number, usually from 1 to 20"
+    case .noNumbers:
+      "what the model has drawn are no numbers; its weights, or those of a LoRA or a word, are damaged, "
+        + "or half precision is too small for them, which --mixed-precision no avoids"
     }
   }
 }

@@ -76,6 +76,11 @@ private struct Oddities {
     if real.count > 1 {
       sentences.append("The numbers are of several types: \(real.map(\.rawValue).sorted().joined(separator: ", ")).")
     }
+    let damaged = file.names.filter { file.entries[$0]?.isFinite == false }
+    if !damaged.isEmpty {
+      sentences.append(
+        "Some numbers are infinite or none at all, so that pictures become black: in \(Self.listed(damaged)).")
+    }
     if case .singleFile(let kind) = kind { inspect(kind) }
   }
 

@@ -6,6 +6,9 @@ public enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
   /// One sentence that says what to do.
   public var description: String {
     switch self {
+    case .diverged(step: 1):
+      "the loss is not a number from the first step on; the model's weights are damaged, or half precision is too small "
+        + "for them, which --mixed_precision no avoids"
     case .diverged(let step):
       "the loss is no longer a number at step \(step); lower --learning_rate and resume from an earlier checkpoint"
     }

@@ -60,8 +60,13 @@ struct TrainingRun {
   private func sampleIfDue() throws {
     guard let sample, session.step.isMultiple(of: configuration.validationSteps) else { return }
     try report(waiting: true)
-    let images = try sample(session.step)
-    if !images.isEmpty { observer(.sampled(images: images)) }
+    do {
+      let images = try sample(session.step)
+      if !images.isEmpty { observer(.sampled(images: images)) }
+    } catch TextToImageError.noNumbers {
+      // The loss is still a number, so the run is not lost.
+      observer(.warning("no samples: \(TextToImageError.noNumbers)"))
+    }
   }
 
   private func save() throws -> URL {

@@ -40,6 +40,19 @@ public struct StoredTensor: Sendable {
     dtype.isReal ? withBytes(dtype.realNumbers) : nil
   }
 
+  /// Whether none of the numbers is infinite or no number at all; integers never are.
+  public var isFinite: Bool {
+    withBytes { bytes in
+      switch dtype {
+      case .float32: areFinite(bytes, exponent: 0x7f80_0000 as UInt32)
+      case .float16: areFinite(bytes, exponent: 0x7c00 as UInt16)
+      case .bfloat16: areFinite(bytes, exponent: 0x7f80 as UInt16)
+      case .float64: areFinite(bytes, exponent: 0x7ff0_0000_0000_0000 as UInt64)
+      default: true
+      }
+    }
+  }
+
   /// Integers of 32 or 64 bits, or nil where it holds something else.
   public func integers() -> [Int]? {
     withBytes { bytes in
@@ -66,6 +79,19 @@ extension StoredType {
     default: fatalError("realNumbers: \(self) holds none")
     }
   }
+}
+
+/// Whether no little-endian word has all bits of `exponent`.
+@inline(__always)
+private func areFinite<Word: FixedWidthInteger & BitwiseCopyable>(
+  _ bytes: UnsafeRawBufferPointer, exponent: Word
+) -> Bool {
+  var count = 0
+  for offset in stride(from: 0, to: bytes.count, by: MemoryLayout<Word>.size) {
+    let word = Word(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Word.self))
+    count += word & exponent == exponent ? 1 : 0
+  }
+  return count == 0
 }
 
 /// Little-endian words turned into numbers. Inlined so that each conversion becomes a loop of its own.

@@ -21,7 +21,7 @@ struct EmbeddingCommand: ParsableCommand {
   var output: String
 
   func run() throws {
-    try OutputPath.requireFile(output)
+    try OutputPath.requireNewFile(output, ending: layout == .automatic1111 ? "pt" : "safetensors")
     try TextualInversion(contentsOf: URL(filePath: input)).write(to: URL(filePath: output), layout, on: CPUBackend())
   }
 }

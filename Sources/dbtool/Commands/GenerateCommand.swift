@@ -92,11 +92,12 @@ struct GenerateCommand: ParsableCommand {
       line.show(
         "step \(progress.step) of \(progress.stepCount)", isLast: progress.step == progress.stepCount)
     }
+    let images = try pictures.images()
     if let saveLatents {
       try AtomicFolder.makeIfMissing(URL(filePath: saveLatents).deletingLastPathComponent())
       try SafetensorsWriter.write([TensorItem("latents", pictures.latents)], to: URL(filePath: saveLatents))
     }
-    try write(pictures.images(), request)
+    try write(images, request)
   }
 
   /// Finds out now, and not after minutes of work, that a result has no place to go to.

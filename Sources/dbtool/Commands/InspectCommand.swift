@@ -20,7 +20,16 @@ struct InspectCommand: ParsableCommand {
     let url = URL(filePath: model)
     let isFile = FileManager.default.fileExists(atPath: model) && !url.isFolder
     let report = try isFile ? WeightFileReport(url) : nil
-    let inspection = try Inspection(report.map { FileInspection($0) }, modelInspection(report))
+    var file = report.map { FileInspection($0) }
+    let whole: ModelInspection?
+    do {
+      whole = try modelInspection(report)
+    } catch let error as SingleFileError where file != nil {
+      // There is less to say of a model whose shape is not known.
+      file?.oddities.append("\(error).")
+      whole = nil
+    }
+    let inspection = Inspection(file, whole)
     print(json ? try JSON.text(inspection) : inspection.text)
   }
 

@@ -30,7 +30,7 @@ struct ConvertLoRA: ParsableCommand {
   var output: String
 
   func run() throws {
-    try OutputPath.requireFile(output)
+    try OutputPath.requireNewFile(output, ending: "safetensors")
     let lora = try LoRA(contentsOf: URL(filePath: input))
     try (foldScale ? lora.withFoldedScale() : lora).write(to: URL(filePath: output), layout, on: CPUBackend())
   }
@@ -60,9 +60,13 @@ struct MergeLoRA: ParsableCommand {
 
   func run() throws {
     try OutputPath.requireFree(output)
-    try reading.model(model, for: .conversion).save(
-      to: URL(filePath: output), loras: lora.map { try $0.scaledLoRA() }, dtype: half ? .float16 : .float32,
-      on: CPUBackend(environment: ProcessInfo.processInfo.environment))
+    let folder = try reading.model(model, for: .conversion)
+    let backend = try CPUBackend(environment: ProcessInfo.processInfo.environment)
+    let loras = try lora.map { try $0.scaledLoRA() }
+    try WritingLine.show { progress in
+      try folder.save(
+        to: URL(filePath: output), loras: loras, dtype: half ? .float16 : .float32, on: backend, progress: progress)
+    }
   }
 }
 
@@ -103,7 +107,7 @@ struct ExtractLoRA: ParsableCommand {
   }
 
   func run() throws {
-    try OutputPath.requireFile(output)
+    try OutputPath.requireNewFile(output, ending: "safetensors")
     var options = LoRA.Extraction.Options()
     options.rank = rank
     options.convolutionRank = convRank

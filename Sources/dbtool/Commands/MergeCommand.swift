@@ -22,7 +22,9 @@ struct MergeCommand: ParsableCommand {
     help: "Add to the first model what the second has more than the third.")
   var addDifference = false
 
-  @Option(help: ArgumentHelp("The factor of each model, such as 0.5,0.3,0.2.", valueName: "factors"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("The factor of each model, such as 0.5,0.3,0.2.", valueName: "factors"))
   var weights: String?
 
   @OptionGroup var writing: ModelWritingOptions

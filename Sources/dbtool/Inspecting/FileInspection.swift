@@ -17,7 +17,7 @@ struct FileInspection: Encodable {
   let dtypes: [String]
   let metadata: [String: String]
   let hashes: Hashes
-  let oddities: [String]
+  var oddities: [String]
 
   init(_ report: WeightFileReport) {
     kind = report.kind.description
