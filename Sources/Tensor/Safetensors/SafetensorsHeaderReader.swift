@@ -62,8 +62,8 @@ struct SafetensorsHeaderReader {
         let type = try reader.string()
         dtype = StoredType(rawValue: type)
         if dtype == nil { throw reader.failure("'\(name)' is of the unknown type '\(type)'") }
-      case "shape": shape = try reader.integers(atMost: SafetensorsHeader.rankLimit)
-      case "data_offsets": offsets = try reader.integers(atMost: 2)
+      case "shape": shape = try reader.integers(of: name, atMost: SafetensorsHeader.rankLimit)
+      case "data_offsets": offsets = try reader.integers(of: name, atMost: 2)
       default: throw reader.failure("'\(name)' has the unknown property '\(key)'")
       }
     }
@@ -89,30 +89,30 @@ struct SafetensorsHeaderReader {
     try expect("}")
   }
 
-  private mutating func integers(atMost limit: Int) throws(Failure) -> [Int] {
+  private mutating func integers(of tensor: String, atMost limit: Int) throws(Failure) -> [Int] {
     var integers: [Int] = []
     try expect("[")
     if take("]") { return integers }
     repeat {
-      guard integers.count < limit else { throw failure("a list has more than \(limit) numbers") }
-      integers.append(try integer())
+      guard integers.count < limit else { throw failure("'\(tensor)' has a list of more than \(limit) numbers") }
+      integers.append(try integer(of: tensor))
     } while take(",")
     try expect("]")
     return integers
   }
 
-  private mutating func integer() throws(Failure) -> Int {
+  private mutating func integer(of tensor: String) throws(Failure) -> Int {
     skipSpace()
     var value = 0
     let start = position
     while position < text.count, case let digit = text[position] &- UInt8(ascii: "0"), digit < 10 {
       let (product, overflow) = value.multipliedReportingOverflow(by: 10)
       let (sum, carry) = product.addingReportingOverflow(Int(digit))
-      guard !overflow && !carry else { throw failure("a number is too large") }
+      guard !overflow && !carry else { throw failure("'\(tensor)' has a number that is too large") }
       value = sum
       position += 1
     }
-    guard position > start else { throw failure("a whole number is expected") }
+    guard position > start else { throw failure("'\(tensor)' has something else than a whole number") }
     return value
   }
 
