@@ -70,8 +70,10 @@ struct Supervisor {
       process.standardError = FileHandle.nullDevice
       process.arguments! += ["--fault", fault.kind.rawValue, "--fault-at", "\(fault.number)"]
     }
-    // A crash shall end the worker at once and not after a minute of symbolication.
-    process.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { $1 }
+    // A crash shall end the worker at once and not after a minute of symbolication. The threads of OpenBLAS would ask for
+    // 128 MB each as they begin, and ask for ever where memory is limited by then.
+    process.environment = ProcessInfo.processInfo.environment
+      .merging(["SWIFT_BACKTRACE": "enable=no", "OPENBLAS_NUM_THREADS": "1"]) { $1 }
     process.standardOutput = try FileHandle(forWritingTo: output)
     try process.run()
     process.waitUntilExit()
