@@ -3,8 +3,9 @@ import Foundation
 
 /// The arguments as the user wrote them, turned into what the parser understands.
 enum CommandLineArguments {
-  /// Replaces `--config FILE` by the file's options, unless it is a model's folder, placed before the others so that the command line wins,
-  /// underscores in flags by dashes, and `--flag -1` by `--flag=-1`, which the parser would take for two flags.
+  /// Replaces `--config FILE`, unless that is a model's folder, by the file's options, placed before the others so that
+  /// the command line wins, underscores in flags by dashes, and `--flag -1` by `--flag=-1`, which the parser would take
+  /// for two flags.
   ///
   /// - Throws: `ConfigurationFileError`.
   static func expanded(_ arguments: [String]) throws(ConfigurationFileError) -> [String] {

@@ -5,8 +5,8 @@ import Synchronization
 ///
 /// The parts of a piece of work are fixed by the caller, so what is computed does not depend on which thread takes
 /// which part, nor on how many threads there are. Each thread begins with a share of consecutive parts of its own, and
-/// takes the last ones of others when it is done: neighbouring parts often write to the same page of memory, and threads
-/// that do so at the same time were measured to slow each other down to half their speed.
+/// takes the last ones of others when it is done: neighbouring parts often write to the same page of memory, and
+/// threads that do so at the same time were measured to slow each other down to half their speed.
 ///
 /// Whoever waits, a thread for new work or the caller for the last part, watches for a tenth of a millisecond, which
 /// covers the gap between two operations, and then sleeps. No more threads watch than there are processors, since they
@@ -48,9 +48,9 @@ final class ThreadPool: Sendable {
 
 /// What the threads of a pool share.
 ///
-/// Every piece of work has a generation. `body` and the shares are written before the generation is announced; a part is
-/// taken from a share only while that is of the same generation, and `body` stays untouched until `unfinished` is back at
-/// zero. That protocol is what makes the unchecked conformance right.
+/// Every piece of work has a generation. `body` and the shares are written before the generation is announced; a part
+/// is taken from a share only while that is of the same generation, and `body` stays untouched until `unfinished` is
+/// back at zero. That protocol is what makes the unchecked conformance right.
 private final class Crew: @unchecked Sendable {
   // What is written at different times lies in different cache lines, or each write would slow down all who watch.
   private let header = CacheLines(repeating: 0)
