@@ -69,23 +69,28 @@ import Testing
     }
   }
 
-  @Test func modelsThatPaintIntoPicturesAreConverted() throws {
-    let file = try SafetensorsFile(place.file("model/\(ModelPart.unet.weightsFile)"))
+  /// Makes a model take a mask and a picture.
+  private func addMask(to model: String) throws {
+    let file = try SafetensorsFile(place.file("\(model)/\(ModelPart.unet.weightsFile)"))
     let device = CPUBackend()
     let items = try file.names.map { name in
       name == "conv_in.weight"
         ? TensorItem(name, Tensor((0..<8 * 9 * 9).map(Float.init), [8, 9, 3, 3], on: device))
         : TensorItem(name, copying: try file.entry(name))
     }
-    try SafetensorsWriter.write(items, to: place.file("model/\(ModelPart.unet.weightsFile)"))
+    try SafetensorsWriter.write(items, to: place.file("\(model)/\(ModelPart.unet.weightsFile)"))
     for (path, key, value) in [
       ("unet/config.json", "in_channels", 9 as Any),
       ("model_index.json", "_class_name", "StableDiffusionInpaintPipeline"),
     ] {
-      var members = try #require(JSONSerialization.jsonObject(with: place.data("model/\(path)")) as? [String: Any])
+      var members = try #require(JSONSerialization.jsonObject(with: place.data("\(model)/\(path)")) as? [String: Any])
       members[key] = value
-      try JSONSerialization.data(withJSONObject: members).write(to: place.file("model/\(path)"))
+      try JSONSerialization.data(withJSONObject: members).write(to: place.file("\(model)/\(path)"))
     }
+  }
+
+  @Test func modelsThatPaintIntoPicturesAreConverted() throws {
+    try addMask(to: "model")
     try place.succeed(["convert", "model", "inpaint.safetensors"])
     let text = try place.succeed(["inspect", "inpaint.safetensors"]).output
     #expect(text.contains("Stable Diffusion 1.x, paints into pictures, in one file"), "\(text)")
@@ -136,6 +141,8 @@ import Testing
     #expect(try numbers("difference") == a.indices.map { a[$0] + (b[$0] - c[$0]) * 0.5 })
     try place.succeed(["merge", "m1", "m2", "m3", "mean", "--weights", "0.5,0.25,0.25"])
     #expect(try numbers("mean") == a.indices.map { a[$0] * 0.5 + b[$0] * 0.25 + c[$0] * 0.25 })
+    try place.succeed(["merge", "m1", "m2", "extrapolated", "--weights", "-0.5,1.5"])
+    #expect(try numbers("extrapolated") == zip(a, b).map { $0 * -0.5 + $1 * 1.5 })
     // A file and folders, into a file, in half precision.
     try place.succeed(["convert", "m2", "m2.ckpt"])
     try place.succeed(
@@ -144,6 +151,23 @@ import Testing
     #expect(
       try merged.floats("model.diffusion_model.input_blocks.0.0.weight")
         == zip(a, b).map { Float(Float16($0 * 0.75 + $1 * 0.25)) })
+  }
+
+  /// The recipe by which any model learns to paint into pictures: its difference from the base, added to one that does.
+  @Test func theMaskOfAnInpaintingModelStays() throws {
+    for seed in 1...3 { try place.succeed(["init", "--like", "model", "--seed", "\(seed)", "m\(seed)"]) }
+    try addMask(to: "m1")
+    let (a, b, c) = (try numbers("m1"), try numbers("m2"), try numbers("m3"))
+    try place.succeed(["merge", "m1", "m2", "m3", "difference", "--add-difference", "--multiplier", "1"])
+    let found = try numbers("difference")
+    #expect(found.count == 8 * 9 * 9)
+    for (index, number) in found.enumerated() {
+      let (channel, rest) = (index / 9 % 9, index % 9)
+      let other = (index / 81 * 4 + channel) * 9 + rest
+      #expect(number == (channel < 4 ? a[index] + (b[other] - c[other]) : a[index]))
+    }
+    try place.expectRefusal(["merge", "m2", "m1", "x"], naming: ["different shapes", "conv_in.weight"])
+    try place.expectRefusal(["merge", "m1", "m1", "m2", "x", "--add-difference"], naming: ["conv_in.weight"])
   }
 
   @Test func mergesThatMakeNoSenseAreRefused() throws {

@@ -54,6 +54,22 @@ import Testing
     #expect(text.alternatives.last?.flags.contains("--no_train_text_encoder") == true)
   }
 
+  @Test func newWordsAloneTakeLittle() throws {
+    let options = ["--model", "model", "--resolution", "16"]
+    let whole = try plan(options)
+    let words = ["--placeholder-token", "<dog>", "--placeholder-token", "<toy>", "--num-vectors", "4"]
+    let alone = try plan(options + words + ["--no-train-unet"])
+    // Eight vectors of 32 numbers, in single precision.
+    #expect(alone.gradients == 4 * 8 * 32 && alone.moments == 2 * alone.gradients)
+    #expect(alone.weights == whole.weights + 4 * 8 * 32)
+    let both = try plan(options + words + ["--lora"])
+    #expect(both.gradients == (try plan(options + ["--lora"]).gradients) + 4 * 8 * 32)
+    try place.expectRefusal(["plan"] + options + ["--no-train-unet"], naming: ["--placeholder_token"])
+    try place.expectRefusal(["plan"] + options + ["--num-vectors", "2"], naming: ["--placeholder_token"])
+    try place.expectRefusal(
+      ["plan"] + options + ["--placeholder-token", "a", "--num-vectors", "76"], naming: ["--num_vectors", "76"])
+  }
+
   @Test func aGPUOffersHalfTypes() throws {
     let options = ["--model", "model", "--resolution", "64", "--device", "cuda"]
     let plain = try plan(options)

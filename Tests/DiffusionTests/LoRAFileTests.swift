@@ -85,14 +85,37 @@ import Testing
     #expect(members.keys.allSatisfy { $0.hasPrefix("unet.") })
   }
 
-  @Test func foldedScalesNeedNoAlpha() throws {
-    let folded = try LoRA(contentsOf: url("sd1")).withFoldedScale()
-    for (layer, original) in zip(folded.layers, try LoRA(contentsOf: url("sd1")).layers) {
+  @Test(arguments: [8, -8] as [Float])
+  func foldedScalesNeedNoAlpha(_ scale: Float) throws {
+    let golden = try LoRA(contentsOf: url("sd1"))
+    let layers = golden.layers.map {
+      LoRA.Layer($0.part, $0.name, alpha: scale * Float($0.rank), down: $0.down, up: $0.up)
+    }
+    let folded = LoRA(layers, origin: golden.origin).withFoldedScale()
+    for (layer, original) in zip(folded.layers, golden.layers) {
       #expect(layer.alpha == Float(layer.rank))
       let (product, expected) = (
         layer.down.numbers[0] * layer.up.numbers[0], original.down.numbers[0] * original.up.numbers[0]
       )
-      #expect(abs(product - 8 * expected) <= 1e-6 * abs(8 * expected))
+      #expect(abs(product - scale * expected) <= 1e-6 * abs(scale * expected))
+    }
+  }
+
+  /// PEFT's `use_rslora`: alpha is divided by the root of the rank instead of the rank.
+  @Test func rankStabilizedScalesAreUnderstood() throws {
+    let home = try TemporaryFolder()
+    let golden = try SafetensorsFile(url("sd1-conv"))
+    let text = try #require(golden.metadata[LoRAMetadata.key])
+    var members = try JSONDecoder().decode([String: JSONValue].self, from: Data(text.utf8))
+    members["unet.use_rslora"] = true
+    let stabilized = String(decoding: try JSONEncoder().encode(members), as: UTF8.self)
+    let written = home.url.appending(path: "stabilized.safetensors")
+    try SafetensorsWriter.write(
+      golden.names.map { TensorItem($0, copying: try golden.entry($0)) }, metadata: [LoRAMetadata.key: stabilized],
+      to: written)
+    for (layer, plain) in zip(try LoRA(contentsOf: written).layers, try LoRA(contentsOf: url("sd1-conv")).layers) {
+      #expect(layer.down == plain.down && layer.up == plain.up)
+      #expect(abs(layer.scale - plain.alpha / Float(layer.rank).squareRoot()) < 1e-6 * layer.scale)
     }
   }
 

@@ -38,6 +38,18 @@ import Testing
     }
   }
 
+  @Test(arguments: [0.5, -2] as [Float])
+  func strengthsAreFactorsOnTheFusion(_ scale: Float) throws {
+    let golden = try Fixtures.golden("lora/sd1-pictures")
+    let folder = try merged("sd1", [ScaledLoRA(lora("sd1"), scale: scale)])
+    let (old, new) = (try StoredWeights(.unet, in: base("sd1").url), try StoredWeights(.unet, in: folder.url))
+    for key in golden.names where key.hasPrefix("merged.unet.") {
+      let name = String(key.dropFirst("merged.unet.".count))
+      let expected = zip(try old.numbers(name), try golden.floats(key)).map { $0 + scale * ($1 - $0) }
+      #expect(relativeError(try new.numbers(name), expected) < 1e-6)
+    }
+  }
+
   @Test func onlyLayersOfTheLoRAsChange() throws {
     let (one, other) = (try lora("sd1"), try lora("sd1-conv"))
     let folder = try merged("sd1", [ScaledLoRA(one, scale: 0.5), ScaledLoRA(other, scale: -1)])

@@ -122,4 +122,10 @@ import Testing
     let index = model.file("unet/diffusion_pytorch_model.safetensors.index.json").path(percentEncoded: false)
     #expect(error() == .missingKeys(file: index, keys: ["more"]))
   }
+
+  /// What a shard holds besides is none of the model's, as in diffusers.
+  @Test func onlyWhatTheIndexListsIsRead() throws {
+    try shard("diffusion_pytorch_model.safetensors.index.json") { $0["conv_in.bias"] = nil }
+    guard case .missingKeys(_, ["conv_in.bias"])? = error() else { return #expect(Bool(false)) }
+  }
 }

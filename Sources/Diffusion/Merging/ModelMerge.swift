@@ -28,16 +28,25 @@ struct ModelMerge: Sendable {
   }
 
   /// One tensor of several models.
+  ///
+  /// Input channels that only the first model has, those of inpainting's mask and picture, stay as they are.
   private func merged(_ tensors: [TensorItem]) -> TensorItem {
     let first = tensors[0]
     return TensorItem(first.name, first.shape, DType(first.dtype) ?? .float32) {
       let device = CPUBackend()
-      let values = try tensors.map { Tensor(try $0.floats(), $0.shape, on: device) }
-      switch rule {
-      case .weightedSum(let factors):
-        return zip(values, factors).dropFirst().reduce(values[0] * factors[0]) { $0 + $1.0 * $1.1 }
-      case .addDifference(let factor): return values[0] + (values[1] - values[2]) * factor
-      }
+      var values = try tensors.map { Tensor(try $0.floats(), $0.shape, on: device) }
+      guard first.shape != tensors[1].shape else { return joined(values) }
+      let (whole, common) = (values[0], tensors[1].shape[1])
+      values[0] = whole.sliced(1, 0..<common)
+      return .concatenated([joined(values), whole.sliced(1, common..<first.shape[1])], axis: 1)
+    }
+  }
+
+  private func joined(_ values: [Tensor]) -> Tensor {
+    switch rule {
+    case .weightedSum(let factors):
+      zip(values, factors).dropFirst().reduce(values[0] * factors[0]) { $0 + $1.0 * $1.1 }
+    case .addDifference(let factor): values[0] + (values[1] - values[2]) * factor
     }
   }
 }
@@ -45,13 +54,19 @@ struct ModelMerge: Sendable {
 extension ModelFolder {
   /// The model that several of one shape are merged to; everything but the weights is the first one's.
   ///
+  /// A first model that paints into pictures takes others that do not: they have no say about its mask.
+  ///
   /// - Throws: `MergeError` where the models do not have the same parameters.
   public static func merging(_ models: [ModelFolder], by rule: MergeRule) throws -> ModelFolder {
     require(models.count == rule.modelCount, "merging: the rule takes \(rule.modelCount) models, not \(models.count)")
     let first = models[0]
     for other in models.dropFirst() {
       for part in ModelPart.allCases {
-        let (mine, theirs) = (try first.parameterShapes(of: part), try other.parameterShapes(of: part))
+        var mine = try first.parameterShapes(of: part)
+        let theirs = try other.parameterShapes(of: part)
+        if part == .unet, try first.hasMask, try models.dropFirst().allSatisfy({ try !$0.hasMask }) {
+          mine[Self.inputWeight] = theirs[Self.inputWeight]
+        }
         let differing = mine.filter { theirs[$0.key] != $0.value }.keys + theirs.keys.filter { mine[$0] == nil }
         guard differing.isEmpty else {
           throw MergeError(
@@ -63,6 +78,14 @@ extension ModelFolder {
     return try ModelFolder(
       first.url, documents: first.documents, contents: .merged(ModelMerge(models: models, rule: rule)),
       use: .conversion)
+  }
+
+  /// The weight that takes in latents and, in models that paint into pictures, a mask and the picture beside it.
+  private static let inputWeight = "conv_in.weight"
+
+  /// Whether the UNet takes in a mask and a picture: nine channels instead of four.
+  private var hasMask: Bool {
+    get throws { try parameterShapes(of: .unet)[Self.inputWeight]?[1] == 9 }
   }
 
   /// The extents of a part's parameters by their names.

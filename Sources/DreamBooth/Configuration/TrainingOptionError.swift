@@ -27,6 +27,12 @@ extension TrainingConfiguration {
     try requireSeparateFolders()
     try requirePriorPreservation()
     try requireOptimizer()
+    try requireWhatIsTrained()
+    try requireLearningRateSchedule()
+  }
+
+  /// Refuses a choice of what is trained, and of how memory is saved, that no run could have.
+  public func requireWhatIsTrained() throws(TrainingOptionError) {
     try requireMemorySavings()
     try lora?.validate()
     try requireWords()
@@ -34,7 +40,6 @@ extension TrainingConfiguration {
       throw TrainingOptionError(
         .trainUnet, "is off and nothing else is trained; give --train_text_encoder or --placeholder_token")
     }
-    try requireLearningRateSchedule()
   }
 
   private func requireText() throws(TrainingOptionError) {

@@ -1,10 +1,13 @@
 import Foundation
 import Glibc
+import Synchronization
 
 /// A file whose bytes are read from disk as they are touched, without being copied to the heap.
 final class MappedFile: Sendable {
   private let address: UInt
   let byteCount: Int
+  /// How much was read since the pages were last given back.
+  private let byteCountRead = Mutex(0)
 
   /// Maps a whole file.
   init(_ url: URL) throws(FileError) {
@@ -31,28 +34,35 @@ final class MappedFile: Sendable {
     if byteCount > 0 { munmap(UnsafeMutableRawPointer(bitPattern: address), byteCount) }
   }
 
-  /// Ranges from this size on are given back to the system once they were read.
-  private static let largeRange = 1 << 20
+  /// How much is read before the pages are given back.
+  private static let keptByteCount = 1 << 20
 
   /// Calls `body` with the bytes of a range of the file.
   ///
-  /// The pages of a large range do not count as this process's memory afterwards, so that a file larger than the memory
-  /// can be read from end to end; the system's own copy of them stays.
+  /// Pages that were read do not count as this process's memory for long, so that a file larger than the memory can be
+  /// read from end to end; the system's own copy of them stays.
   func withBytes<Result, Failure: Error>(
     _ range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     require(
       range.lowerBound >= 0 && range.upperBound <= byteCount, "MappedFile: \(range) is outside \(byteCount) bytes")
     let start = UnsafeRawPointer(bitPattern: address).map { $0 + range.lowerBound }
-    defer { if range.count >= Self.largeRange { forget(range) } }
+    defer { didRead(range.count) }
     return try body(UnsafeRawBufferPointer(start: start, count: start == nil ? 0 : range.count))
   }
 
-  /// Takes the whole pages of a range out of this process's memory. They are read again when they are touched again.
-  private func forget(_ range: Range<Int>) {
-    let page = Int(getpagesize())
-    let (first, last) = ((range.lowerBound + page - 1) / page * page, range.upperBound / page * page)
-    guard first < last, let start = UnsafeMutableRawPointer(bitPattern: address + UInt(first)) else { return }
-    madvise(start, last - first, MADV_DONTNEED)
+  /// Takes all pages of the file out of this process's memory when enough was read. They come back when touched again.
+  ///
+  /// All, since the system maps the neighbours of a page that is touched as well: given back range by range, those
+  /// would add up to a tenth of a model.
+  private func didRead(_ count: Int) {
+    let isDue = byteCountRead.withLock { read in
+      read += count
+      guard read >= Self.keptByteCount else { return false }
+      read = 0
+      return true
+    }
+    guard isDue, let start = UnsafeMutableRawPointer(bitPattern: address) else { return }
+    madvise(start, byteCount, MADV_DONTNEED)
   }
 }

@@ -8,7 +8,8 @@ struct MergeCommand: ParsableCommand {
     commandName: "merge", abstract: "Join two or three models of the same kind into one.",
     discussion: """
       Two models give A (1 - M) + B M, where M is the multiplier. Three give A + (B - C) M with --add-difference, \
-      or the sum that --weights says. Everything but the weights comes from the first model.
+      or the sum that --weights says. Everything but the weights comes from the first model. Where that one paints \
+      into pictures and the others do not, it learns what they draw.
       """)
 
   @Argument(help: ArgumentHelp("The models and, last, the file or folder to write.", valueName: "models... out"))

@@ -22,6 +22,11 @@ struct PlanCommand: ParsableCommand {
   @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Also train on pictures of the class.")
   var withPriorPreservation = false
 
+  @Flag(
+    inversion: .prefixedNo, exclusivity: .chooseLast,
+    help: "Train the UNet; not where the text encoder or new words are to learn alone.")
+  var trainUnet = true
+
   @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Train the text encoder along with the UNet.")
   var trainTextEncoder = false
 
@@ -38,6 +43,7 @@ struct PlanCommand: ParsableCommand {
 
   @OptionGroup var memorySaving: MemorySavingOptions
   @OptionGroup var lora: LoRAOptions
+  @OptionGroup var words: WordOptions
 
   @Option(
     help: ArgumentHelp(
@@ -65,15 +71,19 @@ struct PlanCommand: ParsableCommand {
     configuration.resolution = resolution
     configuration.trainBatchSize = trainBatchSize
     configuration.withPriorPreservation = withPriorPreservation
+    configuration.trainUnet = trainUnet
     configuration.trainTextEncoder = trainTextEncoder
     configuration.gradientCheckpointing = gradientCheckpointing
     configuration.mixedPrecision = mixedPrecision
     memorySaving.apply(to: &configuration)
     lora.apply(to: &configuration)
+    words.apply(to: &configuration)
+    // A plan needs no prompt that holds the words and nothing that they begin with.
+    configuration.instancePrompt = words.placeholderToken.joined(separator: " ")
+    configuration.initializerToken = configuration.initializerToken ?? configuration.placeholderToken
     // A run of this kind is refused without.
     if configuration.fusedBackwardPass { configuration.maxGradNorm = .infinity }
-    try configuration.requireMemorySavings()
-    try configuration.lora?.validate()
+    try configuration.requireWhatIsTrained()
     let folder = try source.folder()
     try configuration.requireResolution(for: folder)
     let plan = try MemoryPlan(
