@@ -136,6 +136,17 @@ import Testing
     #expect(error?.description.contains("more than 262144 tensors") == true)
   }
 
+  @Test func refusesMoreMetadataThanAnyProgramWrites() throws {
+    func header(_ count: Int) -> String {
+      #"{"__metadata__":{"# + (0..<count).map { #""\#($0)":"""# }.joined(separator: ",") + "}}"
+    }
+    let url = try file(header: header(SafetensorsHeader.metadataLimit))
+    #expect(try SafetensorsFile(url).metadata.count == SafetensorsHeader.metadataLimit)
+    try file(header: header(SafetensorsHeader.metadataLimit + 1))
+    let error = #expect(throws: SafetensorsError.self) { try SafetensorsFile(url) }
+    #expect(error?.description.contains("more than 65536 entries of metadata") == true)
+  }
+
   @Test func understandsWhatJSONAllows() throws {
     let url = try file(
       header: """

@@ -4,6 +4,8 @@ struct SafetensorsHeader {
   static let byteLimit = 100_000_000
   /// A quarter of a million, more than any model has. An entry takes several times the bytes of its text in memory.
   static let tensorLimit = 1 << 18
+  /// Far more notes than any program leaves; they too take several times the bytes of their text.
+  static let metadataLimit = 1 << 16
   /// As many extents as tensors of PyTorch have.
   static let rankLimit = 64
 

@@ -46,6 +46,9 @@ struct SafetensorsHeaderReader {
   private mutating func metadata() throws(Failure) -> [String: String] {
     var metadata: [String: String] = [:]
     try object { reader, key throws(Failure) in
+      guard metadata.count < SafetensorsHeader.metadataLimit else {
+        throw reader.failure("there are more than \(SafetensorsHeader.metadataLimit) entries of metadata")
+      }
       guard metadata.updateValue(try reader.string(), forKey: key) == nil else {
         throw reader.failure("'\(key)' is there twice")
       }
