@@ -48,8 +48,9 @@ struct ProductGrid {
         let (partRows, partColumns) = (rows.longest(of: rowParts), columns.longest(of: columnParts))
         let work = (partRows + ProductGrid.packingCost) * partColumns * k + ProductGrid.leastWork / 16
         let turns = (rowParts * columnParts + threads - 1) / threads
-        // Threads end at different times: some wait for a part of the last one.
-        let time = (Double(turns) + 0.125) * Double(work)
+        // Threads end at different times: some wait for what the slowest is behind by, but for no more than its last part.
+        let wait = min(work / 8, turns * work / 32)
+        let time = Double(turns * work + wait)
         if time < best.time { best = (rowParts, columnParts, time) }
       }
     }
