@@ -16,7 +16,7 @@ struct DreamBoothTool: ParsableCommand {
     subcommands: [
       TrainCommand.self, GenerateCommand.self, ClassImagesCommand.self, InspectCommand.self, TokenizeCommand.self,
       TraceCommand.self, InitCommand.self, ConvertCommand.self, MergeCommand.self, LoRACommand.self,
-      EmbeddingCommand.self, DemoCommand.self, BenchCommand.self, PlanCommand.self, DevicesCommand.self,
+      DemoCommand.self, BenchCommand.self, PlanCommand.self, DevicesCommand.self,
     ])
 
   /// Runs the command that the arguments name. Every error is one line and a non-zero exit status.

@@ -21,6 +21,14 @@ struct ModelReadingOptions: ParsableArguments {
     help: "For a single file: take the averaged (EMA) weights, which make better pictures.")
   var ema = false
 
+  /// The first of these options that was given.
+  var given: String? {
+    let options = [
+      ("config", config != nil), ("variant", variant != nil), ("prediction-type", predictionType != nil), ("ema", ema),
+    ]
+    return options.first(where: \.1)?.0
+  }
+
   /// The options of a model.
   func options(for use: ModelOptions.Use = .pictures) -> ModelOptions {
     var options = ModelOptions(use: use)

@@ -42,7 +42,7 @@ import Testing
     #expect(Set(trained.layers.map { $0.name.split(separator: ".").last }) == ["to_q", "conv1"])
     #expect(!place.exists("out/model_index.json"))
     try place.succeed([
-      "lora", "convert", "--layout", "kohya", "out/pytorch_lora_weights.safetensors", "kohya.safetensors",
+      "convert", "--format", "kohya", "out/pytorch_lora_weights.safetensors", "kohya.safetensors",
     ])
     #expect(try LoRA(contentsOf: url("kohya.safetensors")).layers == trained.layers)
     try place.succeed([
@@ -89,7 +89,7 @@ import Testing
     let trained = "out/pytorch_lora_weights.safetensors"
     let (plain, applied) = (try picture("model"), try picture("model", ["--lora", trained]))
     #expect(plain != applied)
-    try place.succeed(["lora", "convert", "--layout", "kohya", trained, "kohya.safetensors"])
+    try place.succeed(["convert", "--format", "kohya", trained, "kohya.safetensors"])
     #expect(try picture("model", ["--lora", "kohya.safetensors"]) == applied)
     #expect(try picture("model", ["--lora", "\(trained):0"]) == plain)
     let both = ["--lora", trained, "--lora", "kohya.safetensors:-1"]
@@ -110,16 +110,54 @@ import Testing
   @Test func filesGetTheEndingOfTheirKindAndReplaceNothing() throws {
     try place.copy(URL(filePath: golden("lora/sd1")), to: "mine.safetensors")
     let word = golden("textual-inversion/diffusers")
-    let lora = ["lora", "convert", "--layout", "kohya", "mine.safetensors"]
+    let lora = ["convert", "--format", "kohya", "mine.safetensors"]
     try place.expectRefusal(lora + ["mine.safetensors"], naming: ["mine.safetensors exists already"])
     try place.expectRefusal(lora + ["new.ckpt"], naming: ["new.ckpt must end in .safetensors"])
     for (layout, wrong, ending) in [("automatic1111", "w.safetensors", ".pt"), ("kohya", "w.pt", ".safetensors")] {
-      try place.expectRefusal(["embedding", "--layout", layout, word, wrong], naming: [wrong, "end in \(ending)"])
+      try place.expectRefusal(["convert", "--format", layout, word, wrong], naming: [wrong, "end in \(ending)"])
     }
     try place.expectRefusal(
-      ["embedding", "--layout", "kohya", word, "mine.safetensors"], naming: ["mine.safetensors exists already"])
+      ["convert", "--format", "kohya", word, "mine.safetensors"], naming: ["mine.safetensors exists already"])
     try place.expectRefusal(
       ["lora", "extract", "--model", model, "--base", model, "mine.safetensors"], naming: ["exists already"])
+  }
+
+  @Test func numbersAreRoundedOnRequest() throws {
+    try place.succeed(["convert", "--format", "kohya", "--half", golden("lora/sd1"), "half.safetensors"])
+    let (found, exact) = (
+      try LoRA(contentsOf: url("half.safetensors")), try LoRA(contentsOf: URL(filePath: golden("lora/sd1")))
+    )
+    for (layer, expected) in zip(found.layers, exact.layers) {
+      #expect(layer.alpha == expected.alpha && layer.down.dtype == .float16 && layer.up.dtype == .float16)
+      #expect(layer.down.numbers == expected.down.numbers.map { Float(Float16($0)) })
+      #expect(layer.up.numbers == expected.up.numbers.map { Float(Float16($0)) })
+    }
+    let source = golden("textual-inversion/diffusers")
+    try place.succeed(["convert", "--bf16", source, "word.pt"])
+    let word = try TextualInversion(contentsOf: url("word.pt"))
+    #expect(word.dtype == .bfloat16)
+    #expect(
+      try place.succeed(["inspect", "word.pt"]).output.hasPrefix("a textual inversion (PyTorch archive): 1 tensors"))
+    #expect(
+      word.vectors == (try TextualInversion(contentsOf: URL(filePath: source))).vectors.map { BFloat16($0).float })
+  }
+
+  @Test func aFormMustFitWhatIsConverted() throws {
+    let (lora, word) = (golden("lora/sd1"), golden("textual-inversion/diffusers"))
+    for form in [[], ["--format", "ckpt"], ["--format", "automatic1111"]] {
+      try place.expectRefusal(
+        ["convert", lora, "x.safetensors"] + form, naming: ["is a LoRA", "--format diffusers or kohya"])
+    }
+    try place.expectRefusal(["convert", word, "x.safetensors", "--format", "ckpt"], naming: ["is a textual inversion"])
+    try place.expectRefusal(["convert", model, "x", "--format", "kohya"], naming: ["model is a model", "ckpt"])
+    try place.expectRefusal(
+      ["convert", lora, "x.safetensors", "--format", "kohya", "--ema"], naming: ["--ema goes with models only"])
+    try place.expectRefusal(
+      ["convert", word, "x.safetensors", "--config", "model"], naming: ["--config goes with models only"])
+    for input in [model, word] {
+      try place.expectRefusal(["convert", input, "x.safetensors", "--fold-scale"], naming: ["--fold-scale", "LoRAs"])
+    }
+    #expect(!place.exists("x") && !place.exists("x.safetensors"))
   }
 
   @Test func optionsOfLoRAsNeedALoRA() throws {
@@ -129,8 +167,8 @@ import Testing
 
   @Test func wordsAreConvertedAndDrawnWith() throws {
     let source = golden("textual-inversion/diffusers")
-    try place.succeed(["embedding", "--layout", "automatic1111", source, "word.pt"])
-    try place.succeed(["embedding", "--layout", "kohya", "word.pt", "pet.safetensors"])
+    try place.succeed(["convert", source, "word.pt"])
+    try place.succeed(["convert", "--format", "kohya", "word.pt", "pet.safetensors"])
     let (first, last) = (
       try TextualInversion(contentsOf: URL(filePath: source)), try TextualInversion(contentsOf: url("pet.safetensors"))
     )

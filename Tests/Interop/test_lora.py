@@ -78,12 +78,12 @@ class LoRATests(Home):
             for origin, layout in [("", "kohya"), ("-kohya", "diffusers")]:
                 with self.subTest(case=case, layout=layout):
                     path = self.home / f"{case}-{layout}.safetensors"
-                    dbtool("lora", "convert", "--layout", layout, LORAS / f"{case}{origin}.safetensors", path)
+                    dbtool("convert", "--format", layout, LORAS / f"{case}{origin}.safetensors", path)
                     self.assertLess(self.draw(case, path), TOLERANCE)
 
     def test_folded_scales_need_no_metadata(self):
         path = self.home / "folded.safetensors"
-        dbtool("lora", "convert", "--layout", "diffusers", "--fold-scale", LORAS / "sd1.safetensors", path)
+        dbtool("convert", "--format", "diffusers", "--fold-scale", LORAS / "sd1.safetensors", path)
         safetensors.torch.save_file(safetensors.torch.load_file(path), path)
         self.assertLess(self.draw("sd1", path), TOLERANCE)
 
@@ -133,7 +133,7 @@ class TrainingTests(Home):
         for layout in ["diffusers", "kohya"]:
             with self.subTest(layout):
                 path = self.home / f"{layout}.safetensors"
-                dbtool("lora", "convert", "--layout", layout, trained, path)
+                dbtool("convert", "--format", layout, trained, path)
                 pipeline = load(self.model)
                 pipeline.load_lora_weights(path)
                 self.assertEqual(pipeline.unet.peft_config["default_0"].lora_alpha, 32)
@@ -151,7 +151,7 @@ class TrainingTests(Home):
         for layout, name in [("diffusers", "pet.safetensors"), ("automatic1111", "pet.pt")]:
             with self.subTest(layout=layout):
                 converted = self.home / name
-                dbtool("embedding", "--layout", layout, path, converted)
+                dbtool("convert", "--format", layout, path, converted)
                 pipeline = load(self.model)
                 pipeline.load_textual_inversion(str(converted.parent), weight_name=name)
                 self.assert_draws_like_dbtool(prompt, pipeline, "--embedding", converted)

@@ -77,6 +77,18 @@ public struct LoRA: Sendable, Hashable {
   }
 }
 
+extension LoRA {
+  /// The same additions, stored as another type: `.float32`, `.float16` or `.bfloat16`. Strengths are not rounded.
+  public func converted(to dtype: DType) -> LoRA {
+    LoRA(
+      layers.map { layer in
+        Layer(
+          layer.part, layer.name, alpha: layer.alpha, down: Matrix(layer.down.numbers, layer.down.shape, dtype: dtype),
+          up: Matrix(layer.up.numbers, layer.up.shape, dtype: dtype))
+      }, origin: origin)
+  }
+}
+
 extension LoRA.Matrix {
   fileprivate func scaled(by factor: Float) -> LoRA.Matrix {
     LoRA.Matrix(numbers.map { $0 * factor }, shape, dtype: dtype)

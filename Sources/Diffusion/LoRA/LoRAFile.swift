@@ -82,12 +82,12 @@ extension LoRA {
     return numbers[0]
   }
 
-  /// Writes a file that programs of the given kind read.
+  /// Writes a file that programs of the given kind read, and compares what was written.
   ///
   /// - Parameters:
   ///   - metadata: what the header says besides.
   ///   - backend: where numbers are converted.
-  /// - Throws: `FileError`; a file that stood there before is then unharmed.
+  /// - Throws: `FileError`, `WrittenFileError`; a file that stood there before is then unharmed.
   public func write(
     to url: URL, _ layout: LoRALayout, metadata: [String: String] = [:], on backend: any Backend
   ) throws {
@@ -102,7 +102,9 @@ extension LoRA {
       return layout == .kohya ? factors + [item(.alpha, Matrix([layer.alpha], []))] : factors
     }
     let own = layout == .kohya ? try kohyaMetadata(items) : [LoRAMetadata.key: try adapterMetadata()]
-    try SafetensorsWriter.write(items, metadata: metadata.merging(own) { $1 }, to: url)
+    try WrittenFile.place(at: url, holding: items) { temporary in
+      try SafetensorsWriter.write(items, metadata: metadata.merging(own) { $1 }, to: temporary)
+    }
   }
 
   /// What kohya's programs say of rank and alpha, and the digest by which WebUIs know the file.

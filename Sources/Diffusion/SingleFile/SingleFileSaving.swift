@@ -29,27 +29,17 @@ extension ModelFolder {
     let yaml = SingleFileYAML.url(beside: destination)
     if predictsVelocity { try requireNoOther(yaml) }
     let tensors = try singleFileTensors(as: dtype)
-    let temporary = destination.deletingLastPathComponent()
-      .appending(path: ".unfinished-\(destination.lastPathComponent).tmp")
     let report = WritingProgressReport(
       total: tensors.reduce(0) { $0 + $1.byteCount }, isCompared: true, progress)
     let written = tensors.map { $0.reporting(report.addWritten) }
-    try AtomicFolder.makeIfMissing(destination.deletingLastPathComponent())
-    do {
+    try WrittenFile.place(at: destination, holding: tensors, report: report.addCompared) { temporary in
       switch format {
       case .safetensors:
         let metadata = modelSpecification(title: destination.deletingPathExtension().lastPathComponent)
         try SafetensorsWriter.write(written, metadata: metadata, to: temporary)
       case .ckpt: try TorchWriter.write(["state_dict": .tensors(written)], to: temporary)
       }
-      try WrittenFile.check(temporary, holds: tensors, report: report.addCompared)
-    } catch {
-      // The temporary file goes if it still can; the first error is the one to report.
-      _ = try? FileManager.default.removeItem(at: temporary)
-      let (place, target) = (temporary.path(percentEncoded: false), destination.path(percentEncoded: false))
-      throw (error as? FileError)?.moved(from: place, to: target) ?? error
     }
-    try AtomicFolder.replace(destination, with: temporary)
     if predictsVelocity { try AtomicFile.write(Array(originalYAML.utf8), to: yaml) }
   }
 

@@ -22,6 +22,11 @@ public struct TextualInversion: Sendable, Hashable {
 
   /// The numbers in one vector.
   public var width: Int { vectors.count / count }
+
+  /// The same word, stored as another type: `.float32`, `.float16` or `.bfloat16`.
+  public func converted(to dtype: DType) -> TextualInversion {
+    TextualInversion(word, count: count, vectors: vectors, dtype: dtype)
+  }
 }
 
 extension [TextualInversion] {

@@ -14,7 +14,7 @@ extension TextualInversion {
   /// The name that diffusers gives a word's file in a folder.
   public static let fileName = "learned_embeds.safetensors"
 
-  private static let params = "emb_params"
+  private static let kohyaName = "emb_params"
   /// The token that AUTOMATIC1111's vectors stand for in their own file, and its id.
   private static let placeholder = (name: "*", id: 265)
 
@@ -27,25 +27,15 @@ extension TextualInversion {
     let file = try TensorFileFormat.open(url)
     func refusal(_ reason: String) -> TextualInversionError { .notVectors(file: file.path, reason: reason) }
     let ownName = url.deletingPathExtension().lastPathComponent
-    let word: String
-    let stored: StoredTensor
-    if let vectors = file.root["string_to_param"] {
-      let tensors = vectors.dictionary?.pairs.compactMap(\.value.tensor) ?? []
-      guard tensors.count == 1 else {
-        throw refusal("its string_to_param holds \(tensors.count) tensors instead of one")
-      }
-      stored = tensors[0]
-      word = file.root["name"]?.string ?? ownName
-    } else {
-      if file.names.contains(where: { ["clip_l", "clip_g"].contains($0) }) {
-        throw refusal("its vectors are for the two text encoders of SDXL")
-      }
-      guard file.names.count == 1, let name = file.names.first else {
-        throw refusal("it has \(file.names.count) tensors where one is expected")
-      }
-      stored = try file.entry(name)
-      word = name == Self.params ? ownName : name
+    if file.names.contains(where: { ["clip_l", "clip_g"].contains($0) }) {
+      throw refusal("its vectors are for the two text encoders of SDXL")
     }
+    guard file.names.count == 1, let name = file.names.first else {
+      throw refusal("it has \(file.names.count) tensors where one is expected")
+    }
+    let stored = try file.entry(name)
+    let isNamedInside = file.root["string_to_param"] != nil
+    let word = isNamedInside ? file.root["name"]?.string ?? ownName : name == Self.kohyaName ? ownName : name
     guard [1, 2].contains(stored.shape.rank), stored.shape.count > 0, let vectors = stored.floats() else {
       throw refusal("'\(word)' is a tensor \(stored.shape) of \(stored.dtype.rawValue) instead of vectors")
     }
@@ -55,24 +45,28 @@ extension TextualInversion {
     )
   }
 
-  /// Writes a file that programs of the given kind read.
+  /// Writes a file that programs of the given kind read, and compares what was written.
   ///
   /// - Parameter backend: where numbers are converted.
-  /// - Throws: `FileError`; a file that stood there before is then unharmed.
+  /// - Throws: `FileError`, `WrittenFileError`; a file that stood there before is then unharmed.
   public func write(to url: URL, _ layout: TextualInversionLayout, on backend: any Backend) throws {
+    let (placeholder, id) = Self.placeholder
+    let name =
+      switch layout {
+      case .diffusers: word
+      case .kohya: Self.kohyaName
+      case .automatic1111: placeholder
+      }
     let shape: Shape = [count, width]
-    func item(_ name: String) -> TensorItem { TensorItem(name, shape, dtype) { Tensor(vectors, shape, on: backend) } }
-    switch layout {
-    case .diffusers: try SafetensorsWriter.write([item(word)], to: url)
-    case .kohya: try SafetensorsWriter.write([item(Self.params)], to: url)
-    case .automatic1111:
-      let (name, id) = Self.placeholder
+    let item = TensorItem(name, shape, dtype) { Tensor(vectors, shape, on: backend) }
+    try WrittenFile.place(at: url, holding: [item]) { temporary in
+      guard layout == .automatic1111 else { return try SafetensorsWriter.write([item], to: temporary) }
       try TorchWriter.write(
         [
-          "string_to_token": .dictionary([(key: name, value: .integer(id))]),
-          "string_to_param": .tensors([item(name)]), "name": .string(word), "step": 0, "sd_checkpoint": nil,
+          "string_to_token": .dictionary([(key: placeholder, value: .integer(id))]),
+          "string_to_param": .tensors([item]), "name": .string(word), "step": 0, "sd_checkpoint": nil,
           "sd_checkpoint_name": nil,
-        ], to: url)
+        ], to: temporary)
     }
   }
 }

@@ -11,7 +11,8 @@ public final class TorchFile: TensorFile {
   public let format: TensorFileFormat
   /// Everything that the file holds.
   public let root: StoredValue
-  /// The tensors of the innermost `state_dict`, or of the top level where there is none, by name.
+  /// The tensors of the innermost `state_dict` or, in a file of token vectors, of `string_to_param`, or of the top level
+  /// where there is neither, by name.
   public let entries: [String: StoredTensor]
   /// The names of those tensors, in the order of the dictionary.
   public let names: [String]
@@ -65,10 +66,11 @@ public final class TorchFile: TensorFile {
   /// Empty: the format has nothing of the kind.
   public var metadata: [String: String] { [:] }
 
-  /// Follows `state_dict` as often as it is there: some tools wrap a checkpoint into another one.
+  /// Follows the names under which programs keep tensors as often as they are there: some tools wrap a checkpoint into
+  /// another one.
   private static func innermostState(_ root: StoredValue) -> StoredDictionary? {
     var value = root
-    while let inner = value["state_dict"], inner.dictionary != nil { value = inner }
+    while let inner = value["state_dict"] ?? value["string_to_param"], inner.dictionary != nil { value = inner }
     return value.dictionary
   }
 }

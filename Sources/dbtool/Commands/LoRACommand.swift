@@ -5,35 +5,8 @@ import Foundation
 /// `dbtool lora`.
 struct LoRACommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "lora", abstract: "Convert LoRA files, merge them into a model, or extract one from two models.",
-    subcommands: [ConvertLoRA.self, MergeLoRA.self, ExtractLoRA.self])
-}
-
-/// `dbtool lora convert`.
-struct ConvertLoRA: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "convert", abstract: "Write a LoRA in the layout of other programs, at its true strength.",
-    discussion: "The input may have either layout, or one that diffusers had in earlier years.")
-
-  @Option(help: "The layout to write: kohya for AUTOMATIC1111 and ComfyUI too, or diffusers.")
-  var layout: LoRALayout
-
-  @Flag(
-    inversion: .prefixedNo, exclusivity: .chooseLast,
-    help: "Put the strength into the factors, for programs that know no alpha.")
-  var foldScale = false
-
-  @Argument(help: ArgumentHelp("The file to read.", valueName: "input"))
-  var input: String
-
-  @Argument(help: ArgumentHelp("The file to write.", valueName: "output"))
-  var output: String
-
-  func run() throws {
-    try OutputPath.requireNewFile(output, ending: "safetensors")
-    let lora = try LoRA(contentsOf: URL(filePath: input))
-    try (foldScale ? lora.withFoldedScale() : lora).write(to: URL(filePath: output), layout, on: CPUBackend())
-  }
+    commandName: "lora", abstract: "Merge LoRAs into a model, or extract one from two models.",
+    subcommands: [MergeLoRA.self, ExtractLoRA.self])
 }
 
 /// `dbtool lora merge`.

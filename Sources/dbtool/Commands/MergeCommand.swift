@@ -28,7 +28,10 @@ struct MergeCommand: ParsableCommand {
     help: ArgumentHelp("The factor of each model, such as 0.5,0.3,0.2.", valueName: "factors"))
   var weights: String?
 
-  @OptionGroup var writing: ModelWritingOptions
+  @Option(help: "The form of the result. (default: what its name ends in says)")
+  var format: ModelForm?
+
+  @OptionGroup var numbers: NumberOptions
   @OptionGroup var reading: ModelReadingOptions
 
   func validate() throws { _ = try rule() }
@@ -53,8 +56,8 @@ struct MergeCommand: ParsableCommand {
 
   func run() throws {
     let output = paths.last ?? ""
-    try writing.requireFree(output)
+    try OutputPath.requireFree(output)
     let models = try paths.dropLast().map { try reading.model($0, for: .conversion) }
-    try writing.write(.merging(models, by: rule()), to: output)
+    try ModelFolder.merging(models, by: rule()).write(to: output, as: format, numbers.dtype)
   }
 }
