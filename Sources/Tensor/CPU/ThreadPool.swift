@@ -11,6 +11,9 @@ import Synchronization
 /// Whoever waits, a thread for new work or the caller for the last part, watches for a tenth of a millisecond, which
 /// covers the gap between two operations, and then sleeps. No more threads watch than there are processors, since they
 /// would keep them from those that have work.
+///
+/// A thread that finds itself on the processor of another one moves to a free one. The system may take a tenth of a
+/// second to see to that, in which two threads were measured to do the work of one.
 final class ThreadPool: Sendable {
   /// How many threads work, the caller's included.
   let threadCount: Int
@@ -88,6 +91,7 @@ private final class Crew: @unchecked Sendable {
 
   /// Announces work, takes part in it and waits for its end.
   func carryOut(_ count: Int, _ body: @escaping (Int) -> Void) {
+    settle(0)
     self.body = body
     unfinished.store(count, ordering: .relaxed)
     let next = generation.load(ordering: .relaxed) &+ 1
@@ -144,7 +148,21 @@ private final class Crew: @unchecked Sendable {
       wait(on: sleeper) { generation.load(ordering: .sequentiallyConsistent) != seen }
       seen = generation.load(ordering: .acquiring)
       if dismissed.load(ordering: .acquiring) { return }
+      settle(number + 1)
       finish(takeParts(of: seen, by: number + 1))
+    }
+  }
+
+  /// Notes on which processor a thread is. If another one is there and the thread is a worker, it moves.
+  private func settle(_ taker: Int) {
+    guard shares.count <= Processor.availableCount else { return }
+    if taker > 0 {
+      let others = shares.indices.lazy.filter { $0 != taker }.map { self.shares[$0].processor.load(ordering: .relaxed) }
+      if others.contains(Processor.current) { _ = Processor.move(awayFrom: Set(others)) }
+    }
+    let processor = Processor.current
+    if shares[taker].processor.load(ordering: .relaxed) != processor {
+      shares[taker].processor.store(processor, ordering: .relaxed)
     }
   }
 
@@ -173,6 +191,8 @@ private final class Share: Sendable {
   private let header = CacheLines(repeating: 0)
   /// The generation, the first part that is left and the end of those that are.
   private let word = Atomic<UInt64>(0)
+  /// Where its owner was last; no processor has the number at first.
+  let processor = Atomic<Int>(-1)
   private let trailer = CacheLines(repeating: 0)
 
   /// Fills the share.

@@ -16,6 +16,26 @@ import Testing
     #expect(Processor.processorCount(quota: line) == count)
   }
 
+  @Test(arguments: [
+    ([], 0), ([0], 1), ([0, 1], 3), ([0, 1, 3], 64), ([0, 1, 3, 64], nil), ([1, 2], 0),
+  ] as [(Set<Int>, Int?)])
+  func theFirstFreeProcessorIsFound(_ taken: Set<Int>, _ expected: Int?) {
+    #expect(Processor.firstFree(in: [0b1011, 0b1], besides: taken) == expected)
+  }
+
+  @Test func aThreadThatMovesMayStillRunAnywhere() throws {
+    let allowed = try #require(Processor.allowed)
+    let every = Set((0..<64 * allowed.count).filter { allowed[$0 / 64] >> UInt64($0 % 64) & 1 == 1 })
+    let target = try #require(every.max())
+    // The system may move the thread on at once, but hardly ever.
+    let arrivals = (0..<10).filter { _ in
+      Processor.move(awayFrom: every.subtracting([target])) && Processor.current == target
+    }
+    #expect(arrivals.count > 5)
+    #expect(Processor.allowed == allowed)
+    #expect(!Processor.move(awayFrom: every))
+  }
+
   @Test func theBestInstructionsAreTheLastAvailable() {
     #expect(InstructionSet.available.first == .baseline)
     #expect(InstructionSet.available.last == .best)

@@ -62,6 +62,28 @@ import Testing
   }
 
   /// Threads that had fallen asleep come back, and a pool that goes away takes its threads with it.
+  /// Two threads that are on one processor when work begins do it on two. The system may move them too, so most counts.
+  @Test(.enabled(if: Processor.availableCount > 1)) func threadsLeaveAProcessorThatIsTaken() {
+    let pool = ThreadPool(threadCount: 2)
+    /// Calls `body` with 0 and 1 at the same time, each on a thread of its own.
+    func together(_ body: @Sendable (Int) -> Void) {
+      let arrived = Atomic<Int>(0)
+      pool.parallelFor(2) { index in
+        body(index)
+        arrived.add(1, ordering: .sequentiallyConsistent)
+        while arrived.load(ordering: .sequentiallyConsistent) < 2 { sched_yield() }
+      }
+    }
+    let places = [Counter(), Counter()]
+    let apart = (0..<20).filter { _ in
+      let shared = Processor.current
+      together { _ in _ = Processor.move(awayFrom: Set(0..<8192).subtracting([shared])) }
+      together { places[$0].value.store(Processor.current, ordering: .relaxed) }
+      return places[0].value.load(ordering: .relaxed) != places[1].value.load(ordering: .relaxed)
+    }
+    #expect(apart.count > 10)
+  }
+
   @Test func sleepersWakeUp() async throws {
     for _ in 0..<20 {
       let pool = ThreadPool(threadCount: 4)
