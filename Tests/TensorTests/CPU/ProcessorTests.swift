@@ -16,9 +16,10 @@ import Testing
     #expect(Processor.processorCount(quota: line) == count)
   }
 
-  @Test(arguments: [
-    ([], 0), ([0], 1), ([0, 1], 3), ([0, 1, 3], 64), ([0, 1, 3, 64], nil), ([1, 2], 0),
-  ] as [(Set<Int>, Int?)])
+  @Test(
+    arguments: [
+      ([], 0), ([0], 1), ([0, 1], 3), ([0, 1, 3], 64), ([0, 1, 3, 64], nil), ([1, 2], 0),
+    ] as [(Set<Int>, Int?)])
   func theFirstFreeProcessorIsFound(_ taken: Set<Int>, _ expected: Int?) {
     #expect(Processor.firstFree(in: [0b1011, 0b1], besides: taken) == expected)
   }
