@@ -13,7 +13,7 @@ FIGURES = {
 def column(record):
     """The heading under which a record's figures stand."""
     if record["implementation"] == "dbtool":
-        return "dbtool"
+        return record["side"]
     if record["device"] == "cpu":
         return record["side"] + ("" if record["mode"] == "eager" else f" {record['mode']}")
     return record["mode"] + (" NHWC" if record["layout"] == "channels_last" else " NCHW")
@@ -37,7 +37,7 @@ def medians(found, device):
 
 def ratios(values):
     """PyTorch's time over dbtool's, with PyTorch as it is by default and at its best."""
-    others = [value for name, value in values.items() if name != "dbtool"]
+    others = [value for name, value in values.items() if name not in ("dbtool", "fast")]
     if not others or "dbtool" not in values:
         return None, None
     return values.get("pytorch", others[0]) / values["dbtool"], min(others) / values["dbtool"]

@@ -2,7 +2,7 @@ import ArgumentParser
 import DreamBooth
 import Foundation
 
-/// The `--device` and `--memory-limit` flags of every command that computes.
+/// The `--device`, `--memory-limit` and `--fast-convolution` flags of every command that computes.
 struct DeviceOption: ParsableArguments {
   @Option(help: "Where to compute: cpu, cuda or cuda:N for the GPU number N.")
   var device = ComputeDevice.cpu
@@ -13,7 +13,15 @@ struct DeviceOption: ParsableArguments {
       valueName: "size"))
   var memoryLimit: MemorySize?
 
+  @Flag(
+    help: ArgumentHelp(
+      "Compute convolutions of 3 x 3 on the CPU with fewer multiplications.",
+      discussion: "A picture takes about a tenth less time and decoding a third less. Rounding errors of these layers "
+        + "are three times as large, some 0.000002 of their results."))
+  var fastConvolution = false
+
   func validate() throws {
+    if fastConvolution && device != .cpu { throw ValidationError("--fast-convolution goes with --device cpu only") }
     if memoryLimit != nil && device == .cpu { throw ValidationError("--memory-limit goes with --device cuda only") }
   }
 
@@ -22,7 +30,9 @@ struct DeviceOption: ParsableArguments {
   /// - Throws: what is missing, and how to get it.
   func backend() throws -> any Backend {
     switch device {
-    case .cpu: return try CPUBackend(environment: ProcessInfo.processInfo.environment)
+    case .cpu:
+      return try CPUBackend(
+        environment: ProcessInfo.processInfo.environment, fastConvolution: fastConvolution)
     case .cuda(let index):
       do {
         return try CUDABackend(device: index, memoryLimit: memoryLimit?.byteCount)

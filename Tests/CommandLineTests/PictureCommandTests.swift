@@ -51,6 +51,21 @@ import Testing
     #expect((large.width, large.height) == (24, 32))
   }
 
+  /// The tiny models have too few channels for it to matter.
+  @Test func fastConvolutionsChangeTheLastDigits() throws {
+    let picture = [
+      "generate", "--model", Fixtures.baseModel.path(percentEncoded: false), "--prompt", "a dog", "--steps", "3",
+      "--seed", "1",
+    ]
+    try place.succeed(picture + ["--save_latents", "exact.safetensors", "--output", "exact.png"])
+    try place.succeed(
+      picture + ["--fast-convolution", "--save_latents", "fast.safetensors", "--output", "fast.png"])
+    let exact = try SafetensorsFile(place.file("exact.safetensors")).floats("latents")
+    let fast = try SafetensorsFile(place.file("fast.safetensors")).floats("latents")
+    #expect(exact != fast)
+    #expect(relativeError(fast, exact) < Tolerance.sampledLatents)
+  }
+
   private struct Walk: Decodable {
     let prompts: [String]
     let negativePrompts: [String]
@@ -113,6 +128,7 @@ import Testing
     (["--num-images", "-1"], ["--num-images is -1"]), (["--num-images", "1000000000"], ["--num-images is 1000000000"]),
     (["--seed", "-1"], ["-1", "--seed"]), (["--seed", "x"], ["x", "--seed"]),
     (["--scheduler", "euler"], ["euler", "ddim"]), (["--device", "tpu"], ["--device", "tpu"]),
+    (["--device", "cuda", "--fast-convolution"], ["--fast-convolution", "--device cpu"]),
     (["--precision", "bf16"], ["--precision bf16", "fp32"]), (["--precision", "half"], ["half", "fp16"]),
     (["--latents", "nowhere"], ["nowhere"]), (["--latents", "photos/rgb8.png"], ["rgb8.png"]),
     (["--latents", "model/unet/diffusion_pytorch_model.safetensors"], ["'latents'"]),
@@ -147,6 +163,7 @@ import Testing
     (["--class-data-dir", "photos/rgb8.png"], ["rgb8.png", "Not a directory"]),
     (["--class-data-dir", "/proc/x"], ["/proc/x"]),
     (["--device", "tpu"], ["--device", "tpu"]),
+    (["--device", "cuda", "--fast-convolution"], ["--fast-convolution", "--device cpu"]),
   ])
   func classImagesRefuses(_ options: [String], _ words: [String]) throws {
     try place.expectRefusal(classImages(options), naming: words)

@@ -3,21 +3,31 @@ public import CPUKernels
 extension Kernels {
   /// G g Gᵀ of weights; see `WinogradKernels`.
   public static func transformWeights(
-    _ weights: ConstantFloats, tapDistance: Int, stride: Int, isTurned: Bool, depth: Int, columns: Int,
-    into panels: Floats, distance: Int
+    _ tile: WinogradTile, _ weights: ConstantFloats, tapDistance: Int, stride: Int, isTurned: Bool, depth: Int,
+    columns: Int, into panels: Floats, distance: Int
+  ) {
+    let taps = WinogradTaps(start: weights, distance: tapDistance, stride: stride, isTurned: isTurned)
+    switch tile {
+    case .two:
+      transformWeights(TilesOfTwo.self, taps, depth: depth, columns: columns, into: panels, distance: distance)
+    case .four:
+      transformWeights(TilesOfFour.self, taps, depth: depth, columns: columns, into: panels, distance: distance)
+    }
+  }
+
+  @inline(__always)
+  private static func transformWeights<Tiles: WinogradTransforms>(
+    _: Tiles.Type, _ taps: WinogradTaps, depth: Int, columns: Int, into panels: Floats, distance: Int
   ) {
     var column = 0
     while column < columns {
       let panel = panels + column * depth
       let count = min(tileColumns, columns - column)
-      if isTurned {
+      if taps.isTurned {
         transformTurnedPanel(
-          weights + column * stride, tapDistance: tapDistance, stride: stride, depth: depth, columns: count,
-          into: panel, distance: distance)
+          Tiles.self, taps, from: column, depth: depth, columns: count, into: panel, distance: distance)
       } else {
-        transformPanel(
-          weights + column, tapDistance: tapDistance, stride: stride, depth: depth, columns: count, into: panel,
-          distance: distance)
+        transformPanel(Tiles.self, taps, from: column, depth: depth, columns: count, into: panel, distance: distance)
       }
       column += tileColumns
     }
@@ -25,18 +35,18 @@ extension Kernels {
 
   /// Rows of all taps, of at most `tileColumns` columns.
   @inline(__always)
-  private static func transformPanel(
-    _ weights: ConstantFloats, tapDistance: Int, stride: Int, depth: Int, columns: Int, into panel: Floats,
-    distance: Int
+  private static func transformPanel<Tiles: WinogradTransforms>(
+    _: Tiles.Type, _ taps: WinogradTaps, from first: Int, depth: Int, columns: Int, into panel: Floats, distance: Int
   ) {
+    let (weights, tapDistance, stride) = (taps.start + first, taps.distance, taps.stride)
     let left = min(columns, Vector.scalarCount)
     let right = max(columns - Vector.scalarCount, 0)
     for k in 0..<depth {
       let (from, to) = (weights + k * stride, panel + k * tileColumns)
       // Short pieces of rows far apart: no processor foresees them.
       for tap in 0..<9 { prefetchRow(from + tap * tapDistance + rowsAhead * stride) }
-      storeWeights(into: to, distance) { from.vector(at: $0 * tapDistance, count: left) }
-      storeWeights(into: to + Vector.scalarCount, distance) {
+      Tiles.storeWeights(into: to, distance) { from.vector(at: $0 * tapDistance, count: left) }
+      Tiles.storeWeights(into: to + Vector.scalarCount, distance) {
         from.vector(at: $0 * tapDistance + Vector.scalarCount, count: right)
       }
     }
@@ -54,13 +64,13 @@ extension Kernels {
 
   /// The taps in reverse order, each transposed in squares of one vector's width first.
   @inline(__always)
-  private static func transformTurnedPanel(
-    _ weights: ConstantFloats, tapDistance: Int, stride: Int, depth: Int, columns: Int, into panel: Floats,
-    distance: Int
+  private static func transformTurnedPanel<Tiles: WinogradTransforms>(
+    _: Tiles.Type, _ taps: WinogradTaps, from first: Int, depth: Int, columns: Int, into panel: Floats, distance: Int
   ) {
+    let (weights, tapDistance, stride) = (taps.start + first * taps.stride, taps.distance, taps.stride)
     let (width, size) = (Vector.scalarCount, Vector.scalarCount * tileColumns)
     withUnsafeTemporaryAllocation(byteCount: 9 * size * 4, alignment: 64) { memory in
-      let taps = memory.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: Float.self)
+      let pieces = memory.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: Float.self)
       var k = 0
       while k < depth {
         let rows = min(width, depth - k)
@@ -69,33 +79,21 @@ extension Kernels {
             let from = weights + (8 - tap) * tapDistance + half * width * stride + k
             let count = min(max(columns - half * width, 0), width)
             for column in 0..<count { prefetch(from + column * stride + width) }
-            let to = taps + tap * size + half * width
+            let to = pieces + tap * size + half * width
             forEachColumn(of: from, stride: stride, rows: count, columns: rows) { row, vector in
               (to + row * tileColumns).store(vector)
             }
           }
         }
         for row in 0..<rows {
-          let from = ConstantFloats(taps + row * tileColumns)
+          let from = ConstantFloats(pieces + row * tileColumns)
           let to = panel + (k + row) * tileColumns
-          storeWeights(into: to, distance) { from.vector(at: $0 * size) }
-          storeWeights(into: to + width, distance) { from.vector(at: $0 * size + width) }
+          Tiles.storeWeights(into: to, distance) { from.vector(at: $0 * size) }
+          Tiles.storeWeights(into: to + width, distance) { from.vector(at: $0 * size + width) }
         }
         k += width
       }
     }
-  }
-
-  @inline(__always)
-  private static func storeWeights(into out: Floats, _ distance: Int, _ tap: (Int) -> Vector) {
-    // The columns of the kernel first: G g.
-    let left = Winograd.weights(tap(0), tap(3), tap(6))
-    let middle = Winograd.weights(tap(1), tap(4), tap(7))
-    let right = Winograd.weights(tap(2), tap(5), tap(8))
-    storeRow(Winograd.weights(left.first, middle.first, right.first), 0, out, distance)
-    storeRow(Winograd.weights(left.second, middle.second, right.second), 1, out, distance)
-    storeRow(Winograd.weights(left.third, middle.third, right.third), 2, out, distance)
-    storeRow(Winograd.weights(left.fourth, middle.fourth, right.fourth), 3, out, distance)
   }
 
   /// Gᵀ u G of sums; see `WinogradKernels`.
@@ -141,4 +139,14 @@ extension Kernels {
     store(values.1, first, taps.distance, count, write)
     store(values.2, first, 2 * taps.distance, count, write)
   }
+}
+
+/// The weights of a convolution: nine matrices [depth, columns], or [columns, depth] where they are to be turned.
+private struct WinogradTaps {
+  let start: ConstantFloats
+  /// The distance between the matrices.
+  let distance: Int
+  /// The distance between their rows.
+  let stride: Int
+  let isTurned: Bool
 }

@@ -1,10 +1,10 @@
 import CPUKernels
 
-/// A convolution of 3 x 3 with stride and padding 1 by Winograd's algorithm F(2 x 2, 3 x 3), or its derivative by the
-/// input, and the blocks in which it is computed.
+/// A convolution of 3 x 3 with stride and padding 1 by Winograd's algorithm, or its derivative by the input, and the
+/// blocks in which it is computed.
 ///
 /// The windows of as many tiles as fit in the processor's caches are transformed at once. Then each thread takes blocks
-/// of some tiles and some channels of the result, adds up the 16 products, and transforms the sums. Weights are
+/// of some tiles and some channels of the result, adds up the products of each element, and transforms the sums. Weights are
 /// transformed once for all tiles or, where few tiles need them, by the thread that needs them, so that they are read
 /// once, while it multiplies, and never leave its cache.
 struct WinogradConvolution {
@@ -17,27 +17,40 @@ struct WinogradConvolution {
   let isTurned: Bool
 
   /// A convolution between pictures of the size of `pictures` by weights [3, 3, in, out].
-  init(_ pictures: Shape, weight: Shape, isTurned: Bool) {
-    tiles = WinogradTiles(pictures)
+  ///
+  /// - Parameter isFast: whether tiles of 4 x 4 pixels may be used, where there are enough of them to pay for the weights,
+  ///   of which each transforms into 36 numbers.
+  init(_ pictures: Shape, weight: Shape, isTurned: Bool, isFast: Bool) {
+    let large = WinogradTiles(pictures, .four)
+    tiles = isFast && large.count >= 12 ? large : WinogradTiles(pictures, .two)
     depth = isTurned ? weight[3] : weight[2]
     columns = isTurned ? weight[2] : weight[3]
     self.isTurned = isTurned
   }
 
+  /// The elements of a window, each with products of its own.
+  var elements: Int { tiles.size.elements }
+
   /// Whether there are so many tiles that weights are transformed once for all of them.
   var sharesWeights: Bool { tiles.count > 128 }
 
-  /// The tiles that a thread treats at once.
-  var tilesPerBlock: Int { sharesWeights ? 96 : tiles.count }
+  /// The tiles that a thread treats at once. With the weights that it transforms and the sums they fit in its cache.
+  var tilesPerBlock: Int {
+    switch tiles.size {
+    case _ where sharesWeights: 96
+    case .two: tiles.count
+    case .four: min(tiles.count, 64)
+    }
+  }
 
   /// The channels of the result that a thread treats at once.
-  var columnsPerBlock: Int { sharesWeights ? 32 : 64 }
+  var columnsPerBlock: Int { tiles.size == .two && !sharesWeights ? 64 : 32 }
   var columnBlocks: Int { (columns + columnsPerBlock - 1) / columnsPerBlock }
 
-  /// The summed channels that are treated at once: equal parts of at most 320, or of 160 where a thread's second cache
+  /// The summed channels that are treated at once: equal parts of at most 320, or of fewer where a thread's second cache
   /// also holds the weights that it transforms next.
   var depthPerBlock: Int {
-    let most = sharesWeights ? 320 : 160
+    let most = sharesWeights ? 320 : tiles.size == .two ? 160 : 96
     let blocks = (depth + most - 1) / most
     return ((depth + blocks - 1) / blocks + 15) / 16 * 16
   }
@@ -45,18 +58,18 @@ struct WinogradConvolution {
 
   /// The tiles whose windows are transformed at once: 8 MiB of them, in whole blocks.
   var tilesAtOnce: Int {
-    let blocks = max((2 << 20) / (16 * depthBlocks * depthPerBlock * tilesPerBlock), 1)
+    let blocks = max((2 << 20) / (elements * depthBlocks * depthPerBlock * tilesPerBlock), 1)
     return min(blocks * tilesPerBlock, tiles.count)
   }
 
-  /// The distance between the 16 matrices of transformed windows, of transformed weights and of sums. Two cache lines
-  /// more than the matrices take, since 16 lines at a distance of a power of two would contend for the same place.
+  /// The distance between matrices of transformed windows, of transformed weights and of sums. Two cache lines more
+  /// than the matrices take, since lines at a distance of a power of two would contend for the same place.
   var windowDistance: Int { tilesAtOnce * depthPerBlock + 32 }
   var weightDistance: Int { depthPerBlock * columnsPerBlock + 32 }
   var sumDistance: Int { tilesPerBlock * columnsPerBlock + 32 }
 
   /// The numbers that all transformed weights take.
-  var weightCount: Int { 16 * columnBlocks * depthBlocks * weightDistance }
+  var weightCount: Int { elements * columnBlocks * depthBlocks * weightDistance }
 
   /// The columns of a block.
   func columns(ofBlock block: Int) -> Range<Int> {
@@ -78,7 +91,8 @@ extension CPUBackend {
   func winogradConvolution(_ x: Tensor, _ weight: Tensor, bias: Tensor?, into out: Tensor) {
     let name: StaticString = "convolution"
     convolve(
-      x.host(name), weight.host(name), WinogradConvolution(x.shape, weight: weight.shape, isTurned: false),
+      x.host(name), weight.host(name),
+      WinogradConvolution(x.shape, weight: weight.shape, isTurned: false, isFast: fastConvolution),
       bias: bias?.host(name), into: out.host(name), .overwrite)
   }
 
@@ -87,8 +101,8 @@ extension CPUBackend {
     let name: StaticString = "convolutionBackwardInput"
     convolve(
       gradient.host(name), weight.host(name),
-      WinogradConvolution(gradient.shape, weight: weight.shape, isTurned: true), bias: nil, into: dx.host(name),
-      dx.write)
+      WinogradConvolution(gradient.shape, weight: weight.shape, isTurned: true, isFast: fastConvolution),
+      bias: nil, into: dx.host(name), dx.write)
   }
 
   /// Computes the convolution of `x`, plus `bias`, into `out`.
@@ -96,7 +110,7 @@ extension CPUBackend {
     _ x: Floats, _ weight: Floats, _ convolution: WinogradConvolution, bias: Floats?, into out: Floats, _ write: Write
   ) {
     let (depth, count) = (convolution.depth, convolution.tiles.count)
-    let windowCount = 16 * convolution.depthBlocks * convolution.windowDistance
+    let windowCount = convolution.elements * convolution.depthBlocks * convolution.windowDistance
     withWorkspace(depth + windowCount + (convolution.sharesWeights ? convolution.weightCount : 0)) { outside in
       outside.update(repeating: 0, count: depth)
       let windows = outside + depth
@@ -119,7 +133,7 @@ extension CPUBackend {
     }
   }
 
-  /// Transforms the windows of some tiles: [depth block, 16, tile, channel].
+  /// Transforms the windows of some tiles: [depth block, element, tile, channel].
   private func transformWindows(
     of tiles: Range<Int>, in x: Floats, outside: Floats, _ convolution: WinogradConvolution, into windows: Floats
   ) {
@@ -129,19 +143,22 @@ extension CPUBackend {
       convolution.tiles.withWindows(of: chunkTiles, in: x, channels: depth, outside: outside) { pixels in
         for block in 0..<convolution.depthBlocks {
           kernels.transformWindows(
-            pixels, tiles: chunk.count, channel: block * pitch, channels: min(pitch, depth - block * pitch),
-            into: windows + 16 * block * distance + chunk.lowerBound * pitch, pitch: pitch, distance: distance)
+            convolution.tiles.size, pixels, tiles: chunk.count, channel: block * pitch,
+            channels: min(pitch, depth - block * pitch),
+            into: windows + convolution.elements * block * distance + chunk.lowerBound * pitch, pitch: pitch,
+            distance: distance)
         }
       }
     }
   }
 
-  /// Transforms all weights: [column block, depth block, 16, panel, depth, column].
+  /// Transforms all weights: [column block, depth block, element, panel, depth, column].
   private func transform(_ weight: Floats, _ convolution: WinogradConvolution, into panels: Floats) {
     threads.parallelFor(convolution.columnBlocks * convolution.depthBlocks) { index in
       let (columnBlock, part) = index.quotientAndRemainder(dividingBy: convolution.depthBlocks)
       transform(
-        weight, columnBlock, part, convolution, into: panels + 16 * index * convolution.weightDistance)
+        weight, columnBlock, part, convolution, into: panels + convolution.elements * index * convolution.weightDistance
+      )
     }
   }
 
@@ -155,7 +172,8 @@ extension CPUBackend {
     let outputs = convolution.isTurned ? convolution.depth : convolution.columns
     let (row, column) = convolution.isTurned ? (columns.lowerBound, firstDepth) : (firstDepth, columns.lowerBound)
     kernels.transformWeights(
-      weight + row * outputs + column, tapDistance: convolution.depth * convolution.columns, stride: outputs,
+      convolution.tiles.size, weight + row * outputs + column, tapDistance: convolution.depth * convolution.columns,
+      stride: outputs,
       isTurned: convolution.isTurned, depth: min(convolution.depthPerBlock, convolution.depth - firstDepth),
       columns: columns.count, into: panels, distance: convolution.weightDistance)
   }
@@ -182,17 +200,18 @@ extension CPUBackend {
     let (depth, pitch, tileCount) = (convolution.depth, convolution.depthPerBlock, block.tiles.count)
     let (weightDistance, sumDistance) = (convolution.weightDistance, convolution.sumDistance)
     let columns = convolution.columns(ofBlock: block.columnBlock)
-    withWorkspace(16 * (sumDistance + (shared == nil ? weightDistance : 0)) + columns.count) { sums in
-      let outside = sums + 16 * sumDistance
+    withWorkspace(convolution.elements * (sumDistance + (shared == nil ? weightDistance : 0)) + columns.count) { sums in
+      let outside = sums + convolution.elements * sumDistance
       let own = outside + columns.count
       block.withRows(pitch: pitch) { rows in
         for part in 0..<convolution.depthBlocks {
           let index = block.columnBlock * convolution.depthBlocks + part
-          let panels = shared.map { $0 + 16 * index * weightDistance } ?? own
+          let panels = shared.map { $0 + convolution.elements * index * weightDistance } ?? own
           if shared == nil { transform(weight, block.columnBlock, part, convolution, into: own) }
-          for element in 0..<16 {
+          for element in 0..<convolution.elements {
             kernels.multiply(
-              rows: rows, offset: (16 * part + element) * convolution.windowDistance, rowCount: tileCount,
+              rows: rows, offset: (convolution.elements * part + element) * convolution.windowDistance,
+              rowCount: tileCount,
               depth: min(pitch, depth - part * pitch), panels: panels + element * weightDistance,
               columns: columns.count, into: sums + element * sumDistance, stride: convolution.columnsPerBlock,
               bias: nil, part == 0 ? .overwrite : .accumulate,
@@ -203,7 +222,8 @@ extension CPUBackend {
       let target = out + columns.lowerBound
       convolution.tiles.withTiles(block.tiles, in: target, channels: convolution.columns, outside: outside) { pixels in
         kernels.transformSums(
-          sums, pitch: convolution.columnsPerBlock, distance: sumDistance, tiles: tileCount, channels: columns.count,
+          convolution.tiles.size, sums, pitch: convolution.columnsPerBlock, distance: sumDistance, tiles: tileCount,
+          channels: columns.count,
           into: pixels, bias: bias.map { ConstantFloats($0 + columns.lowerBound) }, write)
       }
     }

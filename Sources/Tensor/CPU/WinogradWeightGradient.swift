@@ -17,7 +17,7 @@ struct WinogradWeightGradient {
 
   /// The derivative by weights [3, 3, in, out] between pictures of the size of `pictures`.
   init(_ pictures: Shape, weight: Shape, _ kernels: any KernelSet.Type) {
-    tiles = WinogradTiles(pictures)
+    tiles = WinogradTiles(pictures, .two)
     (inputs, outputs) = (weight[2], weight[3])
     group = kernels.tileRows
   }
@@ -113,7 +113,7 @@ extension CPUBackend {
           for channel in stride(from: 0, to: work.inputs, by: work.group) {
             let (block, channelOfBlock) = channel.quotientAndRemainder(dividingBy: work.inputsPerBlock)
             kernels.transformWindows(
-              pixels, tiles: tilesOfRun.count, channel: channel, channels: min(work.group, work.inputs - channel),
+              .two, pixels, tiles: tilesOfRun.count, channel: channel, channels: min(work.group, work.inputs - channel),
               into: windows + 16 * block * work.windowDistance + channelOfBlock * size, pitch: work.group,
               distance: work.windowDistance)
           }

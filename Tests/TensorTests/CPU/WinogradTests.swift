@@ -14,8 +14,11 @@ import Testing
   /// The picture needs several passes: the test would not test them otherwise.
   @Test func pictureIsTransformedInSeveralPasses() {
     #expect(WinogradConvolution.suits(Self.pictures, weight: Self.weight, Self.spec))
-    let convolution = WinogradConvolution(Self.pictures, weight: Self.weight, isTurned: false)
-    #expect(convolution.sharesWeights && convolution.tilesAtOnce < convolution.tiles.count)
+    for isFast in [false, true] {
+      let convolution = WinogradConvolution(Self.pictures, weight: Self.weight, isTurned: false, isFast: isFast)
+      #expect(convolution.tiles.size == (isFast ? .four : .two))
+      #expect(convolution.sharesWeights && convolution.tilesAtOnce < convolution.tiles.count)
+    }
     for set in InstructionSet.available {
       let gradient = WinogradWeightGradient(
         Self.pictures, weight: Self.weight, CPUBackend(threads: 1, instructionSet: set).kernels)
@@ -24,9 +27,9 @@ import Testing
   }
 
   /// Some elements of all three results, those at the borders among them, lie within the bound of a direct sum.
-  @Test(arguments: InstructionSet.available, [1, 3])
-  func largePicturesAgreeWithDirectSums(_ set: InstructionSet, threads: Int) {
-    let backend = CPUBackend(threads: threads, instructionSet: set)
+  @Test(arguments: InstructionSet.available, [false, true])
+  func largePicturesAgreeWithDirectSums(_ set: InstructionSet, isFast: Bool) {
+    let backend = CPUBackend(threads: 3, instructionSet: set, fastConvolution: isFast)
     let (height, width, inputs, outputs) = (Self.pictures[1], Self.pictures[2], Self.weight[2], Self.weight[3])
     let x = Operand(Self.pictures).values(seed: 1, after: [])
     let weight = Operand(Self.weight).values(seed: 2, after: [])
@@ -67,6 +70,24 @@ import Testing
         expect(dws[(tap * inputs + input) * outputs + output], sum)
       }
     }
+  }
+
+  /// Fast convolutions lose less than two bits more, as a good choice of points lets them: with the usual ±1 and ±2 they
+  /// would lose almost three.
+  @Test(arguments: InstructionSet.available)
+  func fastConvolutionsLoseLessThanTwoBits(_ set: InstructionSet) {
+    let x = Operand([1, 16, 16, 320]).values(seed: 1, after: [])
+    let weight = Operand([32, 320, 3, 3]).values(seed: 2, after: [])
+    let exact = Reference.convolution(x, weight, bias: nil, Self.spec).numbers.map { Float($0) }
+    func error(isFast: Bool) -> Double {
+      let backend = CPUBackend(threads: 1, instructionSet: set, fastConvolution: isFast)
+      let stored = weight.stored(backend.convolutionLayout)
+      let out = Tensor(numbers: x.numbers, x.shape, .float32, on: backend).convolution(
+        Tensor(numbers: stored.numbers, stored.shape, .float32, on: backend), bias: nil, Self.spec)
+      return relativeError(out.floats(), exact)
+    }
+    let (careful, fast) = (error(isFast: false), error(isFast: true))
+    #expect(fast != careful && fast < 4 * careful, "\(fast) and \(careful)")
   }
 
   private func expect(_ actual: Float, _ sum: BoundedSum) {
