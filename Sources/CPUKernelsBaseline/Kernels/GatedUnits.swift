@@ -5,9 +5,10 @@ extension Kernels {
   public static func geglu(_ x: ConstantFloats, rows: Int, width: Int, into out: Floats) {
     for row in 0..<rows {
       let value = x + 2 * row * width
-      let gate = value + width
-      storeVectors(width, into: out + row * width, .overwrite) { offset, count in
-        value.vector(at: offset, count: count) * VectorMath.gelu(gate.vector(at: offset, count: count))
+      let (gate, to) = (value + width, out + row * width)
+      forEachVectorOfLongBody(width) { offset, count in
+        let activated = VectorMath.gelu(gate.vector(at: offset, count: count))
+        to.store(value.vector(at: offset, count: count) * activated, at: offset, count: count)
       }
     }
   }
@@ -38,7 +39,7 @@ extension Kernels {
   ) {
     for row in 0..<rows {
       let start = 2 * row * width
-      forEachVector(width) { offset, count in
+      forEachVectorOfLongBody(width) { offset, count in
         let value = x.vector(at: start + offset, count: count)
         let gate = x.vector(at: start + width + offset, count: count)
         let g = gradient.vector(at: row * width + offset, count: count)

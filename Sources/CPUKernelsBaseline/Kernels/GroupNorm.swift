@@ -80,7 +80,7 @@ extension Kernels {
         let y = parameters.normalize(from.vector(at: channel, count: lanes), channel, lanes)
         to.store(VectorMath.silu(y), at: channel, count: lanes)
       }
-      if silu { forEachVector(channels, activate) } else { forEachVector(channels, normalize) }
+      if silu { forEachVectorOfLongBody(channels, activate) } else { forEachVector(channels, normalize) }
     }
   }
 
@@ -111,25 +111,17 @@ extension Kernels {
     forEachVector(channels, scale)
   }
 
-  /// Carries gradients back through SiLU. Whole vectors have a loop of their own: in one for both kinds of vectors, the
-  /// compiler would call the exponential instead of making it a part of the loop.
+  /// Carries gradients back through SiLU.
   private static func differentiateSiLU(
     _ x: ConstantFloats, _ gradient: ConstantFloats, rows: Int, channels: Int, _ parameters: GroupNormParameters,
     into derivative: Floats
   ) {
-    let whole = channels / Vector.scalarCount * Vector.scalarCount
     for row in 0..<rows {
       let (from, g, to) = (x + row * channels, gradient + row * channels, derivative + row * channels)
-      var channel = 0
-      while channel < whole {
-        let y = parameters.normalize(from.vector(at: channel), channel, Vector.scalarCount)
-        to.store(g.vector(at: channel) * VectorMath.siluDerivative(y), at: channel)
-        channel += Vector.scalarCount
-      }
-      if whole < channels {
-        let lanes = channels - whole
-        let y = parameters.normalize(from.vector(at: whole, count: lanes), whole, lanes)
-        to.store(g.vector(at: whole, count: lanes) * VectorMath.siluDerivative(y), at: whole, count: lanes)
+      forEachVectorOfLongBody(channels) { channel, lanes in
+        let y = parameters.normalize(from.vector(at: channel, count: lanes), channel, lanes)
+        to.store(
+          g.vector(at: channel, count: lanes) * VectorMath.siluDerivative(y), at: channel, count: lanes)
       }
     }
   }

@@ -12,6 +12,22 @@ func forEachVector(_ count: Int, _ body: (_ offset: Int, _ count: Int) -> Void) 
   if offset < count { body(offset, count - offset) }
 }
 
+/// `forEachVector` for a body with elementary functions. Only whole vectors are treated in its loop: of two copies of a
+/// long body in one place the compiler would make a function, and hand it vectors in pieces.
+@inline(__always)
+func forEachVectorOfLongBody(_ count: Int, _ body: (_ offset: Int, _ count: Int) -> Void) {
+  let width = Vector.scalarCount
+  var offset = 0
+  while offset + width <= count {
+    body(offset, width)
+    offset += width
+  }
+  if offset < count { callElsewhere(body, offset, count - offset) }
+}
+
+@inline(never)
+private func callElsewhere(_ body: (Int, Int) -> Void, _ offset: Int, _ count: Int) { body(offset, count) }
+
 /// Stores `value`, or adds it, at every vector of a range.
 @inline(__always)
 func storeVectors(_ count: Int, into out: Floats, _ write: Write, _ value: (_ offset: Int, _ count: Int) -> Vector) {
