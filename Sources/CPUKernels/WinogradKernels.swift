@@ -1,5 +1,5 @@
 /// The tiles of a result that Winograd's algorithm makes at once, by their side in pixels.
-public enum WinogradTile: Int, Sendable, CaseIterable {
+public enum WinogradTile: Int, Sendable {
   /// F(2 x 2, 3 x 3): 16 multiplications instead of 36.
   case two = 2
   /// F(4 x 4, 3 x 3): 36 multiplications instead of 144, and about three times the rounding error.

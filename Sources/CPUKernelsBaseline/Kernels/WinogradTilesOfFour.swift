@@ -1,7 +1,7 @@
 import CPUKernels
 
 /// Six vectors, which stay in registers where an array would not.
-struct Sextuple {
+private struct Sextuple {
   var first, second, third, fourth, fifth, sixth: Vector
 
   @inline(__always)
@@ -29,9 +29,9 @@ private func sum(_ x: Vector, _ factor: Float, times y: Vector) -> Vector {
 
 /// The transforms of F(4, 3), which makes four outputs from six inputs and three weights.
 ///
-/// They evaluate polynomials at the points 0, ±a, ±b and infinity, with a = 5/8 and b = 3/2. The usual 1 and 2 are far
-/// from each other's inverse, so that large numbers cancel: these lose half as many digits (B. Barabasz et al., Error
-/// Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural Networks, 2020).
+/// They evaluate polynomials at the points 0, ±a, ±b and infinity, with a = 5/8 and b = 3/2. With the usual ±1 and ±2,
+/// whose powers differ more in size, the rounding errors of a convolution are more than twice as large (B. Barabasz et
+/// al., Error Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural Networks, 2020).
 private enum FourOfSix {
   private static var a: Float { 0.625 }
   private static var b: Float { 1.5 }
